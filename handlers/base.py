@@ -1,0 +1,199 @@
+"""The boundary of every socket event, and the mapping of errors that REST shares.
+
+Here alone is a client authenticated, its payload validated, its pace limited, an error turned into an answer. A
+namespace below it holds a payload model and a method an event; who, which exam and which session come from the
+connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
+from uuid import uuid4
+
+import socketio
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from handlers.connections import Connection, Connections
+from models.actors import Role
+from models.database import is_unavailable
+from models.errors import (
+    Forbidden,
+    Internal,
+    InvalidPayload,
+    NotFound,
+    ProctoringError,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    UnknownEvent,
+)
+from models.fields import Payload
+from models.store import Store
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+_UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+Uuid = Annotated[str, Field(pattern=_UUID, json_schema_extra={"format": "uuid"})]
+
+
+def to_error(error: Exception) -> ProctoringError:
+    """The contract's error for whatever was raised. What nobody expected is logged with a request id."""
+    if isinstance(error, ProctoringError):
+        return error
+    if isinstance(error, ValidationError):
+        return InvalidPayload("The payload is not valid.", [detail(one) for one in error.errors(include_url=False)])
+    if is_unavailable(error):
+        logger.warning("the database does not answer: %s", error)
+        return Unavailable()
+    request_id = uuid4().hex
+    logger.error("request %s failed", request_id, exc_info=error, extra={"requestId": request_id})
+    return Internal(f"Something went wrong on our side; the request id is {request_id}.")
+
+
+def detail(error: ErrorDetails) -> Json:
+    """One entry of an error's `details`."""
+    return {"loc": list(error["loc"]), "msg": error["msg"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One client event of a namespace: its name, its method, what it takes."""
+
+    name: str
+    method: Callable[[Any, Connection, Any], Awaitable[Json]]
+    payload: type[Payload]
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Awaitable[Json]])
+
+
+def event(method: _Method) -> _Method:
+    """Make `on_<name>(self, connection, payload: Model)` the handler of the client event `<name>`."""
+    method.__dict__["is_event"] = True
+    return method
+
+
+class NoPayload(Payload):
+    """An event that takes nothing."""
+
+
+class Auth(Payload):
+    """What a client connects with."""
+
+    token: str
+    client_id: Uuid | None = None
+
+
+class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types
+    """A namespace for some roles. Its events are those of the table, not whatever method is called on_…"""
+
+    roles: ClassVar[frozenset[Role]]
+    events: ClassVar[dict[str, Event]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.events = {
+            name.removeprefix("on_"): Event(name.removeprefix("on_"), method, get_type_hints(method)["payload"])
+            for name, method in vars(cls).items()
+            if getattr(method, "is_event", False)
+        }
+
+    def __init__(self, namespace: str, store: Store, connections: Connections) -> None:
+        super().__init__(namespace)
+        self.store = store
+        self.connections = connections
+
+    async def disconnected(self, connection: Connection, reason: str) -> None:
+        """What follows when a connection has gone."""
+
+    async def trigger_event(self, name: object, sid: str, *args: Any) -> Any:
+        """python-socketio calls this for all that happens; an event's return value is its ack.
+
+        A client may call an event `connect` or `disconnect`. The genuine ones are told by what a client cannot send:
+        the environ itself, and a connection that is no longer there.
+        """
+        if name == "connect" and args and args[0] is self.server.get_environ(sid, self.namespace):
+            return await self._connect(sid, *args)
+        if name == "disconnect" and not self.server.manager.is_connected(sid, self.namespace):
+            return await self._disconnect(sid, *args)
+        try:
+            return {"ok": True, "data": await self._dispatch(name, sid, args)}
+        except Exception as error:  # every event that asks for an ack gets one
+            return {"ok": False, "error": to_error(error).as_dict()}
+
+    async def _connect(self, sid: str, environ: Json, auth: object = None) -> None:
+        try:
+            token = auth.get("token") if isinstance(auth, dict) else None
+            if not isinstance(token, str):
+                raise Unauthorized("Connect with auth: {token}.")
+            actor = await self.store.tokens.verify(token)
+            if actor.role not in self.roles:
+                raise Forbidden(f"{self.namespace} is not for the role {actor.role}.")
+            client_id = Auth.model_validate(auth).client_id or str(uuid4())
+            if self.connections.shutting_down:
+                raise Unavailable("The server is shutting down; connect again.")
+        except Exception as error:
+            problem = to_error(error)
+            raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
+        request = environ["aiohttp.request"]
+        self.connections.add(
+            Connection(
+                sid=sid,
+                namespace=self.namespace,
+                actor=actor,
+                client_id=client_id.lower(),
+                address=request.remote,
+                user_agent=request.headers.get("User-Agent", "")[:300] or None,
+                limiter=self.connections.limiter(),
+            )
+        )
+
+    async def _disconnect(self, sid: str, reason: str) -> None:
+        connection = self.connections.get(sid)
+        if connection:
+            self.connections.remove(connection)
+            try:
+                await self.disconnected(connection, reason)
+            except Exception:  # nobody waits for an answer
+                logger.exception("a connection's end was not handled")
+
+    async def _dispatch(self, name: object, sid: str, args: tuple[Any, ...]) -> Json:
+        known = self.events.get(name) if isinstance(name, str) else None
+        if known is None:
+            raise UnknownEvent(f"No such event: {re.sub(r'[^ -~]', '?', str(name))[:100]}.")
+        connection = self.connections.get(sid)
+        if connection is None or connection.closed:
+            raise Unauthorized("This connection was closed.")
+        await _limit(connection)
+        if len(args) > 1:
+            raise InvalidPayload("An event takes one payload.")
+        payload = known.payload.model_validate(args[0] if args else {})
+        return await known.method(self, connection, payload)
+
+
+class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types
+    """Every other namespace: refused, in the contract's shape."""
+
+    def __init__(self) -> None:
+        super().__init__("*")
+
+    async def trigger_event(self, name: str, namespace: str, *_: Any) -> None:
+        if name == "connect":
+            problem = NotFound("No such namespace; there are /exam and /proctor.")
+            raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict())
+
+
+async def _limit(connection: Connection) -> None:
+    limiter = connection.limiter
+    if limiter is None:
+        return
+    if not limiter.has_capacity():
+        wait_ms = int(1000 * limiter.time_period / limiter.max_rate) + 1
+        raise RateLimited("Too many events; wait a little.", wait_ms)
+    await limiter.acquire()

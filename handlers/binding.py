@@ -1,0 +1,87 @@
+"""Which connection speaks for a session, and what the log and the consoles hear of it.
+
+A session has one connection. A new one of the same client (a reload) takes over in silence; one of another client is
+recorded, and the old one is told. A connection that goes leaves the session as it is: only its connectivity changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import socketio
+
+from handlers.broadcast import session_room, students_room
+from handlers.connections import Connection, Connections
+from models.database import Stored, is_unavailable
+from models.errors import Unauthorized, Unavailable
+from models.session import entry_of, is_over
+from models.store import Store
+
+_RETRY_S = 1.0
+
+
+class Binding:
+    """Binds connections to sessions and takes them off."""
+
+    def __init__(self, server: socketio.AsyncServer, store: Store, connections: Connections) -> None:
+        self._server = server
+        self._store = store
+        self._connections = connections
+
+    async def bind(self, connection: Connection, session: Stored) -> Stored:
+        """Let `connection` speak for `session`; returns the session as it is then."""
+        async with self._connections.lock(session["_id"]):
+            old = self._connections.bound(session["_id"])
+            if old is connection:
+                return session
+            if old is None:
+                await self._record(session, "connected", {}, connection)
+            elif old.client_id != connection.client_id:
+                who = {"address": connection.address, "userAgent": connection.user_agent}
+                await self._record(session, "second_connection", who, connection)
+            self._connections.bind(connection, session)
+            if old is not None:
+                await self._replace(old, silent=old.client_id == connection.client_id)
+            elif not is_over(session):
+                session = await self._store.sessions.set_connectivity(session["_id"], "ONLINE")
+                self._connections.refresh(session)
+        if connection.closed:  # it went while it was being bound, so its end found nothing to take off
+            await self.unbind(connection, "transport close")
+            raise Unauthorized("This connection was closed.")
+        for room in (session_room(session["_id"]), students_room(session["examId"])):
+            await self._server.enter_room(connection.sid, room, namespace=connection.namespace)
+        return session
+
+    async def unbind(self, connection: Connection, reason: str) -> None:
+        """Take a connection that went off its session; again and again while the database does not answer."""
+        session = connection.session
+        while session and self._connections.bound(session["_id"]) is connection:
+            async with self._connections.lock(session["_id"]):
+                if self._connections.bound(session["_id"]) is not connection:
+                    return
+                try:
+                    await self._record(session, "disconnected", {"reason": reason}, connection)
+                    await self._store.sessions.set_connectivity(session["_id"], "MISSING")
+                    self._connections.unbind(session["_id"])
+                except Exception as error:
+                    if self._connections.shutting_down or not (
+                        isinstance(error, Unavailable) or is_unavailable(error)
+                    ):
+                        self._connections.unbind(session["_id"])
+                        raise
+                else:
+                    return
+            await asyncio.sleep(_RETRY_S)
+
+    async def _replace(self, old: Connection, *, silent: bool) -> None:
+        if not silent:
+            await self._server.emit("replaced", {}, room=old.sid, namespace=old.namespace)
+        await self._connections.disconnect(old)
+
+    async def _record(self, session: Stored, type_: str, data: dict[str, Any], connection: Connection) -> None:
+        """Record what the server saw, once a connection; nothing of a session that is over."""
+        current = connection.session or session
+        if not is_over(current):
+            once = f"{type_}:{connection.sid}"
+            await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once))

@@ -1,0 +1,147 @@
+"""Who is connected: every socket with its identity, and which socket speaks for which session.
+
+Revocation reaches live sockets through here: a signed-out token, a deleted user, a removed student.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import socketio
+from aiolimiter import AsyncLimiter
+from bson import ObjectId
+
+from models.actors import Actor
+from models.database import Stored
+from models.fields import now
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_S: Final = 1.0
+_BURST: Final = 200
+_EVENTS_A_SECOND: Final = 50
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One socket in one namespace. `sid` is the connection, never an identity."""
+
+    sid: str
+    namespace: str
+    actor: Actor
+    client_id: str
+    address: str | None
+    user_agent: str | None
+    limiter: AsyncLimiter | None
+    closed: bool = False
+    exam: Stored | None = None  # /exam: what it takes part in, as it is now
+    session: Stored | None = None  # /exam: its session as it is now
+    joined: set[ObjectId] = field(default_factory=set)  # /proctor: what it watches
+
+    def touches(self, exam_id: ObjectId) -> bool:
+        return exam_id in self.joined or (self.exam is not None and self.exam["_id"] == exam_id)
+
+
+class Connections:
+    """The registry. `rate_limits`: whether a connection may send only so many events a second."""
+
+    def __init__(self, server: socketio.AsyncServer, *, rate_limits: bool = True) -> None:
+        self._server = server
+        self._rate_limits = rate_limits
+        self._by_sid: dict[str, Connection] = {}
+        self._bound: dict[ObjectId, Connection] = {}
+        self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
+        self._sweeping: asyncio.Task[None] | None = None
+        self.shutting_down = False
+
+    def open(self) -> None:
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """End every transport, so that clients come back to whoever serves next, and wait until they are off."""
+        self.shutting_down = True
+        if self._sweeping:
+            self._sweeping.cancel()
+        await self._server.eio.disconnect()
+        while self._by_sid:
+            await asyncio.sleep(0.02)
+
+    def limiter(self) -> AsyncLimiter | None:
+        return AsyncLimiter(_BURST, _BURST / _EVENTS_A_SECOND) if self._rate_limits else None
+
+    def add(self, connection: Connection) -> None:
+        self._by_sid[connection.sid] = connection
+
+    def get(self, sid: str) -> Connection | None:
+        return self._by_sid.get(sid)
+
+    def remove(self, connection: Connection) -> None:
+        connection.closed = True
+        self._by_sid.pop(connection.sid, None)
+
+    def lock(self, session_id: ObjectId) -> asyncio.Lock:
+        """Held while a session gets another connection or loses its own."""
+        return self._locks.setdefault(session_id, asyncio.Lock())
+
+    def bound(self, session_id: ObjectId) -> Connection | None:
+        """The connection that speaks for a session."""
+        return self._bound.get(session_id)
+
+    def bind(self, connection: Connection, session: Stored) -> None:
+        connection.session = session
+        self._bound[session["_id"]] = connection
+
+    def unbind(self, session_id: ObjectId) -> None:
+        self._bound.pop(session_id, None)
+
+    def refresh(self, session: Stored) -> None:
+        """Let the connection of a session that changed know it as it is now."""
+        connection = self._bound.get(session["_id"])
+        if connection and connection.session and connection.session["rev"] < session["rev"]:
+            connection.session = session
+
+    def refresh_exam(self, exam: Stored) -> None:
+        """Let the exam clients of an exam that changed know it as it is now."""
+        for connection in self._by_sid.values():
+            if connection.exam is not None and connection.exam["_id"] == exam["_id"]:
+                connection.exam = exam
+
+    async def disconnect(self, connection: Connection) -> None:
+        """Close one socket. From here on it is answered `unauthorized`."""
+        connection.closed = True
+        with contextlib.suppress(KeyError):  # it has gone by itself
+            await self._server.disconnect(connection.sid, connection.namespace)
+
+    async def close_token(self, token_id: str) -> None:
+        await self._close(lambda connection: connection.actor.token_id == token_id)
+
+    async def close_user(self, user_id: ObjectId) -> None:
+        await self._close(lambda connection: connection.actor.id == user_id)
+
+    async def close_members(self, exam_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
+        """Close what users who are no longer assigned to an exam have open in it."""
+        gone = set(user_ids)
+        await self._close(lambda connection: connection.actor.id in gone and connection.touches(exam_id))
+
+    async def close_exam(self, exam_id: ObjectId) -> None:
+        await self._close(lambda connection: connection.touches(exam_id))
+
+    async def _close(self, concerned: Callable[[Connection], Any]) -> None:
+        found = [connection for connection in self._by_sid.values() if concerned(connection)]
+        await asyncio.gather(*(self.disconnect(connection) for connection in found))
+
+    async def _sweep(self) -> None:
+        """Close the sockets whose token has expired."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            time = now()
+            try:
+                await self._close(lambda connection: connection.actor.expires_at <= time)  # noqa: B023 called in here
+            except Exception:  # the sweep must go on
+                logger.exception("closing expired connections failed")

@@ -1,0 +1,269 @@
+"""The boundary of every REST route: size, token, role, resource, payload, in the order of the contract.
+
+A route is a function with two decorators: aiohttp's, which says where it is, and `operation`, which says who may call
+it, what it looks up first and what it answers. Payload and query are validated by aiohttp-pydantic from the function's
+signature; the OpenAPI document is made from the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp_pydantic.decorator import inject_params
+from aiohttp_pydantic.oas import typing as oas_typing
+from bson import ObjectId
+from pydantic import Field, ValidationError
+
+from handlers.base import Json, detail, to_error
+from handlers.connections import Connections
+from models.actors import Actor, Role
+from models.database import Stored
+from models.errors import (
+    Forbidden,
+    InvalidPayload,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    ProctoringError,
+    RateLimited,
+    Unauthorized,
+)
+from models.fields import parse_id, to_json
+from models.idempotency import Key
+from models.store import Store
+
+STORE: Final = web.AppKey("store", Store)
+CONNECTIONS: Final = web.AppKey("connections", Connections)
+HEARTBEAT_INTERVAL_MS: Final = web.AppKey("heartbeat_interval_ms", int)
+
+MAX_BODY: Final = 1024**2
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 500
+
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+Since = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+ANYONE: Final[frozenset[Role]] = frozenset()
+# Routes that need no token, for telling what an unknown route or method is answered without one.
+_PUBLIC: Final = frozenset({"/routes/auth/login"})
+
+Load = Callable[[Store, Actor, ObjectId], Awaitable[Stored]]
+_Handler = Callable[..., Awaitable[web.Response]]
+
+
+def operation(
+    roles: frozenset[Role],
+    *,
+    answer: Any = None,
+    status: int = 200,
+    load: Load | None = None,
+    optional_token: bool = False,
+    idempotent: bool = True,
+) -> Callable[[_Handler], Handler]:
+    """Make `handler(request, path ids, /, body, query…)` a route for `roles`; ANYONE needs no token.
+
+    `load` looks up what the path's first id names, before the payload is looked at; the handler finds it by
+    `loaded(request)`. `answer` is the shape of the JSON answered with `status`; None where there is no body.
+    `idempotent`: whether a POST honours the header Idempotency-Key.
+    """
+
+    def decorate(handler: _Handler) -> Handler:
+        reply_type = getattr(oas_typing, f"r{status}")
+        handler.__annotations__["return"] = reply_type if answer is None else reply_type[answer]
+        signature = inspect.signature(handler)
+        queries = {wire_name(name) for name, one in signature.parameters.items() if one.default is not one.empty}
+        has_body = "body" in signature.parameters
+        validated = inject_params(on_validation_error=_refuse_payload).and_request(handler)
+
+        @functools.wraps(validated)
+        async def handle(request: web.Request) -> web.StreamResponse:
+            content = await _read(request)
+            if roles or (optional_token and "Authorization" in request.headers):
+                actor = await authenticate(request)
+                if roles and actor.role not in roles:
+                    raise Forbidden(f"This is not for the role {actor.role}.")
+            if load is not None:
+                resource_id = path_id(request)
+                request["loaded"] = await load(request.app[STORE], request["actor"], resource_id)
+            _check_query(request, queries)
+            if has_body:
+                _check_json(request, content)
+            if request.method == "POST" and idempotent and "Idempotency-Key" in request.headers:
+                return await _once(request, content, validated)
+            response: web.StreamResponse = await validated(request)
+            return response
+
+        handle.__dict__["roles"] = roles
+        return handle
+
+    return decorate
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error in the contract's shape."""
+    if request.path.startswith("/socket.io/"):
+        return await handler(request)
+    try:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            if request.path.startswith("/routes/") and request.path not in _PUBLIC and error.status in (404, 405):
+                await authenticate(request)
+            raise _from_aiohttp(error) from error
+    except web.HTTPException:
+        raise
+    except Exception as error:  # every request gets an answer
+        return error_response(to_error(error))
+
+
+def error_response(error: ProctoringError) -> web.Response:
+    response = reply({"error": error.as_dict()}, status=error.status)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error.__cause__, web.HTTPMethodNotAllowed):
+        response.headers["Allow"] = error.__cause__.headers["Allow"]
+    return response
+
+
+def _from_aiohttp(error: web.HTTPException) -> ProctoringError:
+    if error.status == 404:
+        return NotFound("No such route.")
+    if error.status == 405:
+        return MethodNotAllowed("This route does not take this method.")
+    if error.status == 413:
+        return PayloadTooLarge(f"A body may have {MAX_BODY} bytes.")
+    return InvalidPayload("The request is not valid.", [{"loc": ["body"], "msg": error.text or error.reason}])
+
+
+async def authenticate(request: web.Request) -> Actor:
+    """Who sent the request; Unauthorized where no valid token says so."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthorized("Send Authorization: Bearer <token>.")
+    actor: Actor = await request.app[STORE].tokens.verify(token.strip())
+    request["actor"] = actor
+    return actor
+
+
+def actor_of(request: web.Request) -> Actor:
+    actor: Actor = request["actor"]
+    return actor
+
+
+def loaded(request: web.Request) -> Stored:
+    """What the operation's `load` found."""
+    found: Stored = request["loaded"]
+    return found
+
+
+def wire_name(parameter: str) -> str:
+    """The name in a query of a handler's parameter: `from_` is `from`, which Python keeps for itself."""
+    return parameter.rstrip("_")
+
+
+def path_id(request: web.Request) -> ObjectId:
+    """The id in the path; NotFound for one that is none."""
+    try:
+        return parse_id(next(iter(request.match_info.values())))
+    except ValueError as error:
+        raise NotFound("No such thing: the path has no id.") from error
+
+
+def new_id(request: web.Request) -> ObjectId:
+    """The id for what this request makes; the same for a repeat with the same Idempotency-Key."""
+    key: Key | None = request.get("key")
+    return key.new_id if key else ObjectId()
+
+
+def reply(data: object, *, status: int = 200, location: str | None = None) -> web.Response:
+    headers = {"Location": location} if location else None
+    return web.Response(body=to_json(data), status=status, headers=headers, content_type="application/json")
+
+
+def page(request: web.Request, items: Sequence[Json], limit: int, cursor: Mapping[str, object]) -> web.Response:
+    """A list's answer. `items` has one more than `limit` where more follow; `cursor` is the query of what follows."""
+    response = reply(items[:limit])
+    if len(items) > limit:
+        query = {**request.query, **{name: str(value) for name, value in cursor.items()}}
+        response.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return response
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise PayloadTooLarge(f"A body may have {MAX_BODY} bytes.") from error
+
+
+async def _once(request: web.Request, content: bytes, handler: Handler) -> web.StreamResponse:
+    """Answer a repeat as the first was answered. A refusal is not kept: nothing was written."""
+    actor: Actor | None = request.get("actor")
+    idempotency = request.app[STORE].idempotency
+    who = str(actor.id) if actor else "anyone"
+    key = Key.of(who, request.method, request.path, request.headers["Idempotency-Key"], content=content)
+    async with idempotency.lock(key):
+        first = await idempotency.find(key)
+        if first is not None:
+            return web.Response(
+                body=first["body"],
+                status=first["status"],
+                headers={"Location": first["location"]} if first["location"] else None,
+                content_type="application/json",
+            )
+        request["key"] = key
+        response = await handler(request)
+        if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+            raise TypeError("an idempotent operation answers with JSON")
+        await idempotency.keep(
+            key,
+            {"body": response.body, "status": response.status, "location": response.headers.get("Location")},
+        )
+        return response
+
+
+async def _refuse_payload(error: ValidationError, context: str) -> web.StreamResponse:
+    if context == "path":
+        raise NotFound("No such thing: the path has no id.")
+    details = [detail(one) for one in error.errors(include_url=False)]
+    if context != "body":
+        for one in details:
+            one["loc"] = ["query", *one["loc"]]
+    raise InvalidPayload("The payload is not valid.", details)
+
+
+def _check_query(request: web.Request, known: set[str]) -> None:
+    """Refuse what aiohttp-pydantic would ignore: unknown names, and names given twice."""
+    wrong = [name for name in request.query if name not in known or len(request.query.getall(name)) > 1]
+    if wrong:
+        details = [{"loc": ["query", name], "msg": "unknown, or given twice"} for name in dict.fromkeys(wrong)]
+        raise InvalidPayload("The query is not valid.", details)
+
+
+def _check_json(request: web.Request, content: bytes) -> None:
+    """Refuse what is no JSON before aiohttp-pydantic reads it with the standard library's laxer parser.
+
+    That one takes NaN, lone surrogates and numbers without bound, and answers 500 to what is not UTF-8.
+    """
+    try:
+        charset = request.charset or "utf-8"
+        if charset.lower().replace("-", "") != "utf8":
+            raise ValueError("JSON is UTF-8")
+        value = orjson.loads(content)
+    except ValueError as error:
+        raise InvalidPayload("The body is not JSON.", [{"loc": ["body"], "msg": str(error)}]) from error
+    if not isinstance(value, dict):
+        raise InvalidPayload("The body is not a JSON object.", [{"loc": ["body"], "msg": "not an object"}])
+

@@ -1,0 +1,44 @@
+"""Is it alive, is it ready, what can it do."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from handlers.http import ANYONE, STORE, operation, reply
+from models.errors import Unavailable
+from models.fields import Document
+
+routes = web.RouteTableDef()
+
+OPENAPI: Final = web.AppKey("openapi", dict[str, Any])
+
+
+class Health(Document):
+    status: str
+
+
+@routes.get("/healthz")
+@operation(ANYONE, answer=Health)
+async def healthz(request: web.Request) -> web.Response:
+    """The process is alive."""
+    return reply({"status": "ok"})
+
+
+@routes.get("/readyz")
+@operation(ANYONE, answer=Health)
+async def readyz(request: web.Request) -> web.Response:
+    """The database answers; 503 while it does not."""
+    try:
+        await request.app[STORE].database.ping()
+    except Exception as error:
+        raise Unavailable("The database does not answer.") from error
+    return reply({"status": "ok"})
+
+
+@routes.get("/openapi.json")
+@operation(ANYONE, answer=dict[str, Any])
+async def openapi(request: web.Request) -> web.Response:
+    """This document."""
+    return reply(request.app[OPENAPI])

@@ -1,0 +1,85 @@
+"""The OpenAPI document: aiohttp-pydantic's, made from the routes, brought to what the contract promises.
+
+aiohttp-pydantic 2.6 writes OpenAPI 3.0 and reduces pydantic's schemas for it, losing some of them. Pydantic's schemas
+are what OpenAPI 3.1 wants, so they are kept as they are.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp_pydantic.oas.pydantic_schema_to_oas import add_or_replace_translater
+from aiohttp_pydantic.oas.view import generate_oas
+
+from handlers.http import wire_name
+from models.errors import ERRORS
+
+_ERROR_SCHEMA: Final = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"enum": [error.code for error in ERRORS]},
+                "message": {"type": "string"},
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["loc", "msg"],
+                        "properties": {
+                            "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                            "msg": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def make_openapi(app: web.Application) -> dict[str, Any]:
+    """The document for all routes of `app`."""
+    add_or_replace_translater("3.0.0", lambda schema: None)
+    document: dict[str, Any] = generate_oas([app], version("proctoring-server"), "proctoring-server")
+    document["openapi"] = "3.1.0"
+    document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    roles = {(route.method.lower(), _path(route)): getattr(route.handler, "roles", None) for route in app.router.routes()}
+    for path, item in document["paths"].items():
+        for method, one in item.items():
+            _complete(one, method, path, needs_token=bool(roles[method, path]))
+    return document
+
+
+def _complete(one: dict[str, Any], method: str, path: str, *, needs_token: bool) -> None:
+    for parameter in one.get("parameters", ()):
+        parameter["name"] = wire_name(parameter["name"])
+        parameter["schema"].pop("title", None)
+    if method == "post":
+        name = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
+        one.setdefault("parameters", []).append(name)
+    if method == "post" and path == "/routes/proctoring/start":
+        one["responses"]["200"] = one["responses"]["201"] | {"description": "the session that was started before"}
+    if "requestBody" in one:
+        one["requestBody"]["required"] = True
+    for status, response in one["responses"].items():
+        response.setdefault("description", "")
+        if status == "204":
+            response.pop("content", None)
+    one["responses"]["default"] = {
+        "description": "any error",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    one["security"] = [{"token": []}] if needs_token else [{}, {"token": []}]
+
+
+def _path(route: web.AbstractRoute) -> str:
+    return route.resource.canonical if route.resource else ""

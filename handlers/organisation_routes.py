@@ -1,0 +1,65 @@
+"""Organisations: made by SALES, kept by their ADMINs."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from handlers.http import DEFAULT_LIMIT, STORE, Limit, actor_of, loaded, new_id, operation, page, reply
+from models.actors import EVERYBODY, Actor, Role
+from models.database import Stored
+from models.fields import Id, Name, Payload, shape
+from models.organisations import Organisation
+from models.store import Store
+
+routes = web.RouteTableDef()
+
+
+class NewOrganisation(Payload):
+    name: Name
+    self_registration: bool = True
+
+
+class OrganisationChanges(Payload):
+    name: Name | None = None
+    self_registration: bool | None = None
+
+
+async def _load(store: Store, actor: Actor, organisation_id: Id) -> Stored:
+    return await store.organisations.get(actor, organisation_id)
+
+
+@routes.post("/routes/organisations")
+@operation(frozenset({Role.SALES}), answer=Organisation, status=201)
+async def create_organisation(request: web.Request, body: NewOrganisation) -> web.Response:
+    made = await request.app[STORE].organisations.create(new_id(request), body.name, body.self_registration)
+    return reply(shape(Organisation, made), status=201, location=f"/routes/organisations/{made['_id']}")
+
+
+@routes.get("/routes/organisations")
+@operation(EVERYBODY, answer=list[Organisation])
+async def list_organisations(
+    request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None
+) -> web.Response:
+    found = await request.app[STORE].organisations.page(actor_of(request), after, limit + 1)
+    items = [shape(Organisation, one) for one in found]
+    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+
+
+@routes.get("/routes/organisations/{id}")
+@operation(EVERYBODY, answer=Organisation, load=_load)
+async def get_organisation(request: web.Request, id: Id, /) -> web.Response:
+    return reply(shape(Organisation, loaded(request)))
+
+
+@routes.put("/routes/organisations/{id}")
+@operation(frozenset({Role.SALES, Role.ADMIN}), answer=Organisation, load=_load)
+async def update_organisation(request: web.Request, id: Id, /, body: OrganisationChanges) -> web.Response:
+    changes = body.model_dump(by_alias=True, exclude_none=True)
+    return reply(shape(Organisation, await request.app[STORE].organisations.update(id, changes)))
+
+
+@routes.delete("/routes/organisations/{id}")
+@operation(frozenset({Role.SALES}), status=204, load=_load)
+async def delete_organisation(request: web.Request, id: Id, /) -> web.Response:
+    await request.app[STORE].organisations.delete(id)
+    return web.Response(status=204)

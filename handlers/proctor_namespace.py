@@ -1,0 +1,136 @@
+"""`/proctor`: the proctor's console. A payload model and a method an event."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from bson import ObjectId
+from pydantic import Field
+
+from handlers.base import Json, Namespace, Uuid, event
+from handlers.broadcast import Broadcast, console_room
+from handlers.connections import Connection, Connections
+from models.activity import Entry, Text
+from models.activity import view as activity_view
+from models.actors import SUPERVISORS
+from models.errors import Conflict, NotFound, Unauthorized
+from models.exams import view as exam_view
+from models.fields import Id, Payload, now
+from models.session import entry_of, is_over
+from models.store import Store
+
+_MOST_AT_JOIN: Final = 5000
+_LATEST_AT_JOIN: Final = 100
+
+
+class Join(Payload):
+    exam_id: Id
+    since: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    epoch: str | None = None
+
+
+class Leave(Payload):
+    exam_id: Id
+
+
+class Chat(Payload):
+    request_id: Uuid
+    exam_id: Id
+    session_id: Id | None = None
+    text: Text
+
+
+class ProctorNamespace(Namespace):
+    """What a proctor's console can do."""
+
+    roles = SUPERVISORS
+
+    def __init__(self, namespace: str, store: Store, connections: Connections, broadcast: Broadcast) -> None:
+        super().__init__(namespace, store, connections)
+        self.broadcast = broadcast
+
+    @event
+    async def on_join(self, connection: Connection, payload: Join) -> Json:
+        exam = await self.store.exams.get(connection.actor, payload.exam_id)
+        await self._leave(connection, payload.exam_id)
+        connection.joined.add(payload.exam_id)  # from here on, losing the assignment closes the connection
+        log = self.store.log.of(payload.exam_id)
+        await log.open()
+        with self.broadcast.joining(payload.exam_id) as meanwhile:
+            head = log.head
+            since, reset = payload.since, False
+            if since is not None:
+                reset = since > head or payload.epoch not in (None, exam["epoch"])
+            if since is None or reset:
+                since = max(0, head - _LATEST_AT_JOIN)
+            records = await self.store.log.read(payload.exam_id, since, min(head, since + _MOST_AT_JOIN + 1))
+            sessions = await self.store.sessions.of_exam(payload.exam_id)
+            # Nothing below waits until the console is in the room, so nothing is committed in between.
+            activity = [activity_view(record) for record in records] + meanwhile.activity
+            truncated = len(activity) > _MOST_AT_JOIN
+            activity = activity[:_MOST_AT_JOIN]
+            if connection.closed:
+                raise Unauthorized("This connection was closed.")
+            if not truncated:
+                await self.server.enter_room(connection.sid, console_room(payload.exam_id), namespace=self.namespace)
+        return {
+            "exam": exam_view(connection.actor, exam),
+            "epoch": exam["epoch"],
+            "offset": since + len(activity),
+            "sessions": _newest([self.store.sessions.view(one) for one in sessions], meanwhile.sessions),
+            "activity": activity,
+            "truncated": truncated,
+            "reset": reset,
+        }
+
+    @event
+    async def on_leave(self, connection: Connection, payload: Leave) -> Json:
+        await self.store.exams.get(connection.actor, payload.exam_id)
+        await self._leave(connection, payload.exam_id)
+        return {}
+
+    @event
+    async def on_chat(self, connection: Connection, payload: Chat) -> Json:
+        exam = await self.store.exams.get(connection.actor, payload.exam_id)
+        actor = connection.actor
+        once = f"request:{actor.id}:{payload.request_id.lower()}"
+        if payload.session_id is None:
+            entry = Entry(
+                exam_id=exam["_id"],
+                organisation_id=exam["organisationId"],
+                type="chat",
+                source="proctor",
+                received_at=now(),
+                actor_id=actor.id,
+                actor_name=actor.name,
+                once=once,
+                data={"text": payload.text, "to": "exam"},
+            )
+        else:
+            session = await self.store.sessions.get(connection.actor, payload.session_id)
+            if session["examId"] != exam["_id"]:
+                raise NotFound("No such session in this exam.")
+            data = {"text": payload.text, "to": "student"}
+            entry = entry_of(
+                session, "chat", "proctor", data, actor_id=actor.id, actor_name=actor.name, once=once
+            )
+            if is_over(session) and not await self.store.log.has(entry):
+                raise Conflict("The session is over.")
+        recorded = await self.store.log.append(entry)
+        return recorded.ack()
+
+    async def _leave(self, connection: Connection, exam_id: ObjectId) -> None:
+        connection.joined.discard(exam_id)
+        await self.server.leave_room(connection.sid, console_room(exam_id), namespace=self.namespace)
+        # A push that was on its way when we left is a task that was made before; let it go out before the ack does.
+        await asyncio.sleep(0)
+
+
+def _newest(sessions: list[Json], changed: dict[ObjectId, Json]) -> list[Json]:
+    """The sessions as read, with those that changed meanwhile as they are now."""
+    known: dict[Any, Json] = {session["id"]: session for session in sessions}
+    for session_id, session in changed.items():
+        if session_id not in known or known[session_id]["rev"] < session["rev"]:
+            known[session_id] = session
+    return list(known.values())

@@ -1,0 +1,172 @@
+"""Proctoring over REST: start, end, look at, and the two events for clients without a socket."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from handlers.base import Json
+from handlers.exam_namespace import heartbeat_ack
+from handlers.http import (
+    DEFAULT_LIMIT,
+    HEARTBEAT_INTERVAL_MS,
+    STORE,
+    Limit,
+    Since,
+    actor_of,
+    loaded,
+    operation,
+    page,
+    reply,
+)
+from models.activity import Activity, ReportedActivity
+from models.activity import view as activity_view
+from models.actors import SUPERVISORS, Actor, Role
+from models.database import Stored
+from models.errors import Conflict
+from models.fields import Document, Id, Instant, Payload, format_instant, shape
+from models.idempotency import Key
+from models.session import ProctoringSession, ProctoringSessionRecord, Status, entry_of, is_over
+from models.store import Store
+
+routes = web.RouteTableDef()
+
+_STUDENT = frozenset({Role.STUDENT})
+_INVOLVED = SUPERVISORS | _STUDENT
+
+
+class StartPayload(Payload):
+    exam_id: Id
+
+
+class TabChangePayload(Payload):
+    session_id: Id
+    hidden: bool = True
+    occurred_at: Instant | None = None
+
+
+class HeartbeatPayload(Payload):
+    session_id: Id
+
+
+class HeartbeatAck(Document):
+    server_time: Instant
+    remaining_ms: Annotated[int, Field(description="milliseconds")]
+    next_heartbeat_ms: Annotated[int, Field(description="milliseconds")]
+    status: Status
+
+
+class Heartbeat(Document):
+    received_at: Instant
+
+
+async def _load(store: Store, actor: Actor, session_id: Id) -> Stored:
+    return await store.sessions.get(actor, session_id)
+
+
+@routes.post("/routes/proctoring/start")
+@operation(_STUDENT, answer=ProctoringSession, status=201)
+async def start_session(request: web.Request, body: StartPayload) -> web.Response:
+    """201 with the new session, then 200 with the same."""
+    store, actor = request.app[STORE], actor_of(request)
+    session, created = await store.sessions.start(actor, await store.exams.get(actor, body.exam_id))
+    location = f"/routes/proctoring/{session['_id']}" if created else None
+    return reply(store.sessions.view(session), status=201 if created else 200, location=location)
+
+
+@routes.put("/routes/proctoring/end/{sessionId}")
+@operation(_INVOLVED, answer=ProctoringSession, load=_load)
+async def end_session(request: web.Request, sessionId: Id, /) -> web.Response:
+    sessions = request.app[STORE].sessions
+    return reply(sessions.view(await sessions.end(loaded(request), actor_of(request))))
+
+
+@routes.get("/routes/proctoring")
+@operation(SUPERVISORS, answer=list[ProctoringSession])
+async def list_sessions(
+    request: web.Request,
+    examId: Id | None = None,
+    status: Status | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: Id | None = None,
+) -> web.Response:
+    sessions = request.app[STORE].sessions
+    found = await sessions.page(actor_of(request), examId, status, after, limit + 1)
+    items = [sessions.view(one) for one in found]
+    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+
+
+@routes.get("/routes/proctoring/{sessionId}")
+@operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load)
+async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
+    return reply(await request.app[STORE].sessions.view_record(loaded(request)))
+
+
+@routes.post("/routes/proctoring/tab-change")
+@operation(_STUDENT, answer=ReportedActivity, status=201)
+async def tab_change(request: web.Request, body: TabChangePayload) -> web.Response:
+    session = await _running(request, body.session_id)
+    key: Key | None = request.get("key")
+    entry = entry_of(
+        session,
+        "tab_change",
+        "client",
+        {"hidden": body.hidden},
+        actor_id=actor_of(request).id,
+        occurred_at=body.occurred_at,
+        once=f"request:{key.digest}" if key else None,
+    )
+    recorded = await request.app[STORE].log.append(entry)
+    return reply(shape(ReportedActivity, recorded.record), status=201)
+
+
+@routes.post("/routes/proctoring/heartbeat")
+@operation(_STUDENT, answer=HeartbeatAck)
+async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Response:
+    store = request.app[STORE]
+    session = await _running(request, body.session_id)
+    at = await store.heartbeats.beat(session["_id"], session["examId"])
+    exam = await store.exams.by_id(session["examId"])
+    return reply(heartbeat_ack(at, session, exam, request.app[HEARTBEAT_INTERVAL_MS]))
+
+
+@routes.get("/routes/proctoring/{sessionId}/activity")
+@operation(SUPERVISORS, answer=list[Activity], load=_load)
+async def session_activity(
+    request: web.Request,
+    sessionId: Id,
+    /,
+    since: Since = 0,
+    type: str | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> web.Response:
+    log = request.app[STORE].log
+    records = await log.read_session(loaded(request)["examId"], sessionId, since, type, limit + 1)
+    items = [activity_view(record) for record in records]
+    return page(request, items, limit, {"since": items[:limit][-1]["offset"] if items else since})
+
+
+@routes.get("/routes/proctoring/{sessionId}/heartbeats")
+@operation(SUPERVISORS, answer=list[Heartbeat], load=_load)
+async def session_heartbeats(
+    request: web.Request,
+    sessionId: Id,
+    /,
+    from_: Annotated[Instant | None, Field(alias="from")] = None,
+    to: Instant | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> web.Response:
+    times = await request.app[STORE].heartbeats.read(loaded(request), from_, to, limit + 1)
+    items: list[Json] = [{"receivedAt": at} for at in times]
+    following: Any = items[limit]["receivedAt"] if len(items) > limit else None
+    return page(request, items, limit, {"from": format_instant(following)} if following else {})
+
+
+async def _running(request: web.Request, session_id: Id) -> Stored:
+    session = await request.app[STORE].sessions.get(actor_of(request), session_id)
+    if is_over(session):
+        raise Conflict("The session is over.")
+    return session

@@ -1,0 +1,145 @@
+"""Users: who may make, see and change whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from handlers.http import (
+    ANYONE,
+    CONNECTIONS,
+    DEFAULT_LIMIT,
+    STORE,
+    Limit,
+    actor_of,
+    loaded,
+    new_id,
+    operation,
+    page,
+    reply,
+)
+from models.actors import EVERYBODY, STAFF, Actor, Role
+from models.database import Stored
+from models.errors import Conflict, Forbidden, NotFound
+from models.fields import Email, Id, Name, Password, Payload, RoleName, shape
+from models.store import Store
+from models.users import User, UserRecord
+
+routes = web.RouteTableDef()
+
+_IN_ORGANISATIONS = frozenset({Role.ADMIN, Role.PROCTOR, Role.STUDENT})
+
+
+class NewUser(Payload):
+    name: Name
+    email: Email
+    password: Password
+    role: RoleName = "STUDENT"
+    organisation_id: Id
+
+
+class UserChanges(Payload):
+    name: Name | None = None
+    email: Email | None = None
+    password: Password | None = None
+    current_password: str | None = None
+    role: RoleName | None = None
+    organisation_id: Id | None = None
+
+
+async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
+    return await store.users.get(actor, user_id)
+
+
+@routes.post("/routes/users")
+@operation(ANYONE, answer=User, status=201, optional_token=True)
+async def create_user(request: web.Request, body: NewUser) -> web.Response:
+    store = request.app[STORE]
+    actor: Actor | None = request.get("actor")
+    await _check_may_create(store, actor, body)
+    made = await store.users.create(
+        new_id(request), body.name, body.email, body.password, Role(body.role), body.organisation_id
+    )
+    return reply(shape(User, made), status=201, location=f"/routes/users/{made['_id']}")
+
+
+@routes.get("/routes/users")
+@operation(EVERYBODY, answer=list[User])
+async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None) -> web.Response:
+    found = await request.app[STORE].users.page(actor_of(request), after, limit + 1)
+    items = [shape(User, one) for one in found]
+    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+
+
+@routes.get("/routes/users/{id}")
+@operation(EVERYBODY, answer=UserRecord, load=_load)
+async def get_user(request: web.Request, id: Id, /) -> web.Response:
+    return reply(await request.app[STORE].users.record(loaded(request)))
+
+
+@routes.put("/routes/users/{id}")
+@operation(EVERYBODY, answer=UserRecord, load=_load)
+async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web.Response:
+    store, actor, user = request.app[STORE], actor_of(request), loaded(request)
+    changes = body.model_dump(by_alias=True, exclude_none=True)
+    if changes.pop("organisationId", user["organisationId"]) != user["organisationId"]:
+        raise Forbidden("A user's organisation never changes.")
+    current_password = changes.pop("currentPassword", None)
+    beyond = set(changes) - _changeable(actor, user)
+    if beyond:
+        raise Forbidden(f"You may not change this user's {', '.join(sorted(beyond))}.")
+    if "role" in changes and changes["role"] not in _IN_ORGANISATIONS:
+        raise Forbidden("SALES accounts are made on the command line.")
+    password = changes.pop("password", None)
+    if password is not None and user["_id"] == actor.id:
+        if not await store.users.verify_password(user, current_password):
+            raise Forbidden("The current password is missing or wrong.")
+    changed, revoked = await store.users.update(user, changes, password)
+    if revoked:
+        await request.app[CONNECTIONS].close_user(id)
+    if changed["name"] != user["name"]:
+        await store.sessions.rename_user(id, changed["name"])
+    return reply(await store.users.record(changed))
+
+
+@routes.delete("/routes/users/{id}")
+@operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load)
+async def delete_user(request: web.Request, id: Id, /) -> web.Response:
+    actor, user = actor_of(request), loaded(request)
+    if actor.id == id:
+        raise Conflict("Nobody deletes their own account.")
+    if actor.role is Role.SALES and user["role"] != Role.ADMIN:
+        raise Forbidden("SALES deletes ADMINs only.")
+    await request.app[STORE].users.delete(user)
+    await request.app[CONNECTIONS].close_user(id)
+    return web.Response(status=204)
+
+
+async def _check_may_create(store: Store, actor: Actor | None, body: NewUser) -> None:
+    if actor is None:
+        try:
+            organisation = await store.organisations.by_id(body.organisation_id)
+        except NotFound:
+            organisation = {"selfRegistration": False}
+        if body.role != Role.STUDENT or not organisation["selfRegistration"]:
+            raise Forbidden("Students register themselves only where the organisation lets them; no one else does.")
+    elif actor.role is Role.SALES:
+        if body.role != Role.ADMIN:
+            raise Forbidden("SALES makes ADMINs only.")
+    elif actor.role is not Role.ADMIN or body.role not in _IN_ORGANISATIONS:
+        raise Forbidden(f"The role {actor.role} may not make a {body.role}.")
+    elif actor.organisation_id != body.organisation_id:
+        raise NotFound("No such organisation.")
+
+
+def _changeable(actor: Actor, user: dict[str, Any]) -> set[str]:
+    """The fields of `user` that `actor` may change."""
+    fields: set[str] = set()
+    if actor.id == user["_id"]:
+        fields |= {"password"} | ({"name"} if actor.role in STAFF else set())
+    if actor.role is Role.ADMIN:
+        fields |= {"name", "email", "password", "role"}
+    elif actor.role is Role.SALES and user["role"] == Role.ADMIN:
+        fields |= {"name", "email", "password"}
+    return fields

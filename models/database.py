@@ -1,0 +1,108 @@
+"""The one module that imports Motor: the connection, the collections, the indexes.
+
+Motor's maintainers ended it in favour of PyMongo's own asynchronous client, which has nearly the same calls, so a
+change of driver is a change of this file. What the queries may use was measured on the embedded database:
+
+- `_id` is looked up by point only; a range over it is a scan. Ranges go over a secondary index or a list of ids.
+- `findAndModify` is a scan. A conditional change is `update_one` on `_id` and `rev`.
+- A sorted query with a limit reads the whole range first: ranges are bounded at both ends where that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeAlias
+
+import pymongo
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError, WaitQueueTimeoutError
+
+Stored = dict[str, Any]
+Filter = Mapping[str, Any]
+Collection: TypeAlias = "AsyncIOMotorCollection[Any]"
+
+TIMEOUT_MS: Final = 3000
+LONG_S: Final = 120.0  # for what reads or deletes a whole exam, and for making an index
+DAY_S: Final = 24 * 3600
+
+_INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]] = {
+    "users": [([("emailKey", 1)], {"unique": True}), ([("organisationId", 1)], {})],
+    "exams": [([("organisationId", 1)], {}), ([("users", 1)], {})],
+    "sessions": [
+        ([("examId", 1), ("userId", 1)], {"unique": True}),
+        ([("userId", 1)], {}),
+        ([("organisationId", 1)], {}),
+    ],
+    "activity": [([("examId", 1), ("sessionId", 1), ("offset", 1)], {})],
+    "heartbeats": [([("examId", 1)], {})],
+    "revocations": [([("expiresAt", 1)], {"expireAfterSeconds": 0})],
+    "idempotency": [([("createdAt", 1)], {"expireAfterSeconds": DAY_S})],
+}
+
+
+class Database:
+    """The collections, on one client. `url` is a MongoDB connection string; its path may name the database."""
+
+    def __init__(self, url: str) -> None:
+        self._client: Any = AsyncIOMotorClient(
+            url, tz_aware=True, timeoutMS=TIMEOUT_MS, appname="proctoring-server", retryWrites=True
+        )
+        self._database = self._client.get_default_database("proctoring")
+        self.organisations = self._collection("organisations")
+        self.users = self._collection("users")
+        self.exams = self._collection("exams")
+        self.sessions = self._collection("sessions")
+        self.activity = self._collection("activity")
+        self.heartbeat_groups = self._collection("heartbeatGroups")
+        self.heartbeats = self._collection("heartbeats")
+        self.revocations = self._collection("revocations")
+        self.idempotency = self._collection("idempotency")
+
+    def _collection(self, name: str) -> Collection:
+        collection: Collection = self._database[name]
+        return collection
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that are not there yet."""
+        with patience():
+            for collection, indexes in _INDEXES.items():
+                for keys, options in indexes:
+                    await self._database[collection].create_index(keys, **options)
+
+    async def ping(self) -> None:
+        """Return once the database answers; raises what `is_unavailable` knows otherwise."""
+        await self._client.admin.command("ping")
+
+    async def drop(self) -> None:
+        """Delete everything: for tests."""
+        await self._client.drop_database(self._database.name)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def patience() -> AbstractContextManager[object]:
+    """Within it, the database may take its time: LONG_S instead of TIMEOUT_MS an operation."""
+    return pymongo.timeout(LONG_S)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether `error` means that the database did not answer, so that a write's outcome is unknown."""
+    if isinstance(error, BulkWriteError):
+        return bool(error.details.get("writeConcernErrors"))
+    return isinstance(error, ConnectionFailure | WaitQueueTimeoutError) or (
+        isinstance(error, PyMongoError) and error.timeout
+    )
+
+
+def is_duplicate(error: BaseException) -> bool:
+    """Whether `error` says that a unique key is taken."""
+    if isinstance(error, BulkWriteError):
+        return any(failed.get("code") == 11000 for failed in error.details.get("writeErrors", ()))
+    return isinstance(error, DuplicateKeyError)
+
+
+def duplicate_of_id(error: DuplicateKeyError) -> bool:
+    """Whether the taken key is `_id` itself: the document was written before."""
+    return "_id" in (error.details or {}).get("keyPattern", {}) or "_id_" in str(error)

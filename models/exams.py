@@ -1,0 +1,161 @@
+"""Exams: what is proctored, for how long, and who is assigned to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from models.actors import Actor, Role
+from models.database import Database, Filter, Stored, patience
+from models.errors import Conflict, InvalidPayload, NotFound
+from models.fields import Document, Id, Instant, now, shape
+from models.organisations import OrganisationName, Organisations
+from models.users import Users
+
+
+class Exam(Document):
+    id: Id
+    title: str
+    duration: int
+    organisation_id: Id
+    users: list[Id] = []
+    starts_at: Instant | None
+    ends_at: Instant | None
+    rehearsal: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+class ExamRecord(Exam):
+    """An exam read by id."""
+
+    organisation: OrganisationName | None = None
+
+
+class Exams:
+    """Named queries. Every one that takes an actor sees only what that actor may see."""
+
+    def __init__(self, database: Database, organisations: Organisations, users: Users) -> None:
+        self._database = database
+        self._organisations = organisations
+        self._users = users
+
+    async def create(self, new_id: ObjectId, organisation_id: ObjectId, fields: dict[str, Any]) -> Stored:
+        """`fields`: title, duration (minutes), users, startsAt, endsAt, rehearsal. InvalidPayload for wrong users."""
+        await self._check_users(organisation_id, fields["users"])
+        _check_window(fields)
+        time = now()
+        document: Stored = {
+            "_id": new_id,
+            "organisationId": organisation_id,
+            **fields,
+            "epoch": uuid4().hex,
+            "createdAt": time,
+            "updatedAt": time,
+        }
+        async with self._organisations.lock(organisation_id):
+            await self._organisations.by_id(organisation_id)
+            try:
+                await self._database.exams.insert_one(document)
+            except DuplicateKeyError:  # the same request, once more
+                return await self.by_id(new_id)
+        return document
+
+    async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
+        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        found: list[Stored] = await self._database.exams.find(query).sort("_id", 1).to_list(limit)
+        return found
+
+    async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
+        found: Stored | None = await self._database.exams.find_one({"$and": [{"_id": exam_id}, _visible(actor)]})
+        if found is None:
+            raise NotFound("No such exam.")
+        return found
+
+    async def by_id(self, exam_id: ObjectId) -> Stored:
+        found: Stored | None = await self._database.exams.find_one({"_id": exam_id})
+        if found is None:
+            raise NotFound("No such exam.")
+        return found
+
+    async def visible_ids(self, actor: Actor) -> list[ObjectId]:
+        """The ids of all exams that `actor` may see."""
+        return [exam["_id"] async for exam in self._database.exams.find(_visible(actor), {"_id": 1})]
+
+    async def record(self, actor: Actor, exam: Stored) -> dict[str, Any]:
+        """An ExamRecord: the exam with its organisation, as `actor` may see it."""
+        organisation = await self._database.organisations.find_one({"_id": exam["organisationId"]})
+        return view(actor, exam) | {"organisation": organisation and shape(OrganisationName, organisation)}
+
+    async def update(self, exam: Stored, changes: dict[str, Any]) -> Stored:
+        """Conflict for a new `duration` while sessions run; InvalidPayload for wrong users."""
+        if "users" in changes:
+            await self._check_users(exam["organisationId"], set(changes["users"]) - set(exam["users"]))
+        _check_window(exam | changes)
+        if changes.get("duration", exam["duration"]) != exam["duration"]:
+            running = {"examId": exam["_id"], "status": "ACTIVE"}
+            if await self._database.sessions.find_one(running):
+                raise Conflict("The duration cannot change while sessions are running.")
+        await self._database.exams.update_one({"_id": exam["_id"]}, {"$set": changes | {"updatedAt": now()}})
+        return await self.by_id(exam["_id"])
+
+    async def assign(self, exam: Stored, add: list[ObjectId], remove: list[ObjectId]) -> Stored:
+        """The exam with `add` assigned and `remove` no longer; who is in both is removed."""
+        await self._check_users(exam["organisationId"], add)
+        one = {"_id": exam["_id"]}
+        await self._database.exams.update_one(
+            one, {"$addToSet": {"users": {"$each": add}}, "$set": {"updatedAt": now()}}
+        )
+        if remove:
+            await self._database.exams.update_one(one, {"$pull": {"users": {"$in": remove}}})
+        return await self.by_id(exam["_id"])
+
+    async def delete(self, exam: Stored) -> None:
+        """Conflict where there are sessions; a rehearsal is deleted with all that is in it."""
+        within, one = {"examId": exam["_id"]}, {"_id": exam["_id"]}
+        if exam["rehearsal"]:
+            # The exam goes last, so that what is left after a crash can be deleted again.
+            with patience():
+                for collection in (self._database.sessions, self._database.activity, self._database.heartbeats):
+                    await collection.delete_many(within)
+        elif await self._database.sessions.find_one(within):
+            raise Conflict("The exam has proctoring sessions.")
+        await self._database.exams.delete_one(one)
+        # A session that was being started meanwhile is taken back by its start, or keeps the exam.
+        if not exam["rehearsal"] and await self._database.sessions.find_one(within):
+            await self._database.exams.replace_one(one, exam, upsert=True)
+            raise Conflict("The exam has proctoring sessions.")
+
+    async def _check_users(self, organisation_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
+        wanted = list(user_ids)
+        missing = set(wanted) - await self._users.assignable(organisation_id, wanted)
+        if missing:
+            raise InvalidPayload(
+                "Only students and proctors of the organisation can be assigned.",
+                [{"loc": ["users"], "msg": f"{user_id} cannot be assigned"} for user_id in sorted(missing)[:20]],
+            )
+
+
+def view(actor: Actor, exam: Stored) -> dict[str, Any]:
+    """An Exam as `actor` may see it: a STUDENT does not see who else is assigned."""
+    answer = shape(Exam, exam)
+    if actor.role is Role.STUDENT:
+        answer.pop("users", None)
+    return answer
+
+
+def _visible(actor: Actor) -> Filter:
+    if actor.role is Role.ADMIN:
+        return {"organisationId": actor.organisation_id}
+    # An assignment holds within the organisation, whatever the list of users says. SALES is in none.
+    return {"organisationId": actor.organisation_id, "users": actor.id}
+
+
+def _check_window(fields: dict[str, Any]) -> None:
+    starts_at, ends_at = fields.get("startsAt"), fields.get("endsAt")
+    if starts_at and ends_at and ends_at <= starts_at:
+        raise InvalidPayload("endsAt must be after startsAt.", [{"loc": ["endsAt"], "msg": "not after startsAt"}])

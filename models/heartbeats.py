@@ -1,0 +1,185 @@
+"""Heartbeats: telemetry, many and small, each kept.
+
+They gather for up to 25 ms and are stored as one document a group, so a heartbeat costs a small part of a write. A
+group is folded, a minute after its minute, into one document a session and minute, whose `_id` is known from both: so
+one session's heartbeats are read without a scan, and folding twice, after a crash in between, changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Final
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from models.database import Database, Stored, is_duplicate, patience
+from models.fields import now
+
+logger = logging.getLogger(__name__)
+
+_GATHER_S: Final = 0.025
+_MINUTES_A_QUERY: Final = 100  # the embedded database's time for a longer list grows with its square
+_FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
+
+Beats = dict[ObjectId, list[datetime]]
+
+
+class Heartbeats:
+    """Stores heartbeats and reads them back. `last` is each session's latest, as far as this process knows."""
+
+    def __init__(self, database: Database) -> None:
+        self._groups = database.heartbeat_groups
+        self._minutes = database.heartbeats
+        self._sessions = database.sessions
+        self._gathering: list[tuple[ObjectId, ObjectId, datetime]] = []
+        self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writer: asyncio.Task[None] | None = None
+        self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
+        self._exams: dict[ObjectId, ObjectId] = {}
+        self._folding: asyncio.Task[None] | None = None
+        self.last: dict[ObjectId, datetime] = {}
+
+    async def open(self) -> None:
+        """Take up what an earlier process had not folded, and fold from here on."""
+        with patience():
+            async for group in self._groups.find({}):
+                for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
+                    self._remember(session_id, exam_id, at)
+        self._folding = asyncio.create_task(self._fold_by_the_minute())
+
+    async def close(self) -> None:
+        if self._folding:
+            self._folding.cancel()
+            await asyncio.gather(self._folding, return_exceptions=True)
+        if self._writer:
+            await self._writer
+
+    async def beat(self, session_id: ObjectId, exam_id: ObjectId) -> datetime:
+        """Record one heartbeat; returns its moment once it is stored."""
+        at = now()
+        last = self.last.get(session_id)
+        if last is not None and at <= last:  # a session's moments differ, so that each is kept
+            at = last + timedelta(milliseconds=1)
+        self.last[session_id] = at
+        self._gathering.append((session_id, exam_id, at))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(self._stored)
+        return at
+
+    async def _write(self) -> None:
+        """Store groups until nothing is left. One at a time runs: while one is stored the next gathers."""
+        await asyncio.sleep(_GATHER_S)
+        while self._gathering:
+            beats, self._gathering = self._gathering, []
+            stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
+            try:
+                await self._groups.insert_one(
+                    {
+                        # The last one's: a group goes only when all that is in it has been folded.
+                        "minute": _minute(beats[-1][2]),
+                        "sessions": [session_id for session_id, _, _ in beats],
+                        "exams": [exam_id for _, exam_id, _ in beats],
+                        "times": [at for _, _, at in beats],
+                    }
+                )
+            except Exception as error:
+                stored.set_exception(error)
+                stored.exception()  # retrieved, also where every caller is gone
+            else:
+                for beat in beats:
+                    self._remember(*beat)
+                stored.set_result(None)
+        self._writer = None
+
+    def _remember(self, session_id: ObjectId, exam_id: ObjectId, at: datetime) -> None:
+        self._unfolded[_minute(at)][session_id].append(at)
+        self._exams[session_id] = exam_id
+        if at >= self.last.get(session_id, at):
+            self.last[session_id] = at
+
+    async def read(self, session: Stored, start: datetime | None, end: datetime | None, limit: int) -> list[datetime]:
+        """A session's heartbeats with `start <= at < end`, in order, the first `limit`."""
+        last = self.last.get(session["_id"]) or session["lastHeartbeatAt"] or session["startTime"]
+        start = max(start or session["startTime"], session["startTime"])
+        end = min(end or now(), last + timedelta(milliseconds=1))
+        found: set[datetime] = set()
+        for first in range(_minute(start), _minute(end) + 1, _MINUTES_A_QUERY):
+            minutes = range(first, min(first + _MINUTES_A_QUERY, _minute(end) + 1))
+            ids = [_id(session["_id"], minute) for minute in minutes]
+            async for stored in self._minutes.find({"_id": {"$in": ids}}):
+                found.update(stored["times"])
+            for minute in minutes:
+                if minute in self._unfolded:
+                    found.update(self._unfolded[minute].get(session["_id"], ()))
+            found = {at for at in found if start <= at < end}
+            if len(found) >= limit:
+                break
+        return sorted(found)[:limit]
+
+    def forget(self, session_ids: set[ObjectId]) -> None:
+        """Drop what is remembered of sessions that were deleted."""
+        for session_id in session_ids:
+            self.last.pop(session_id, None)
+            self._exams.pop(session_id, None)
+            for beats in self._unfolded.values():
+                beats.pop(session_id, None)
+
+    async def _fold_by_the_minute(self) -> None:
+        while True:
+            try:
+                await self.fold(_minute(now()) - 1)
+            except PyMongoError as error:
+                logger.warning("heartbeats are folded later: %s", error)
+            await asyncio.sleep(60)
+
+    async def fold(self, before: int) -> None:
+        """Fold the groups of all minutes before this one (in minutes since the epoch)."""
+        for minute in sorted(minute for minute in self._unfolded if minute < before):
+            beats = list(self._unfolded[minute].items())
+            for first in range(0, len(beats), _FOLD_SLICE):
+                await self._fold_slice(minute, beats[first : first + _FOLD_SLICE])
+            with patience():
+                await self._groups.delete_many({"minute": minute})
+            del self._unfolded[minute]
+
+    async def _fold_slice(self, minute: int, beats: list[tuple[ObjectId, list[datetime]]]) -> None:
+        documents: list[Stored] = [
+            {"_id": _id(session_id, minute), "examId": self._exams.get(session_id), "times": times}
+            for session_id, times in beats
+        ]
+        with patience():
+            try:
+                await self._minutes.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                if not is_duplicate(error):
+                    raise
+                taken = {failed["op"]["_id"] for failed in error.details["writeErrors"]}
+                await self._minutes.bulk_write(
+                    [
+                        UpdateOne({"_id": one["_id"]}, {"$addToSet": {"times": {"$each": one["times"]}}})
+                        for one in documents
+                        if one["_id"] in taken
+                    ],
+                    ordered=False,
+                )
+            await self._sessions.bulk_write(
+                [
+                    UpdateOne({"_id": session_id}, {"$max": {"lastHeartbeatAt": max(times)}})
+                    for session_id, times in beats
+                ],
+                ordered=False,
+            )
+
+
+def _minute(at: datetime) -> int:
+    return int(at.timestamp()) // 60
+
+
+def _id(session_id: ObjectId, minute: int) -> str:
+    return f"{session_id}:{minute}"

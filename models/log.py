@@ -1,0 +1,75 @@
+"""The activity log: everything that happens in exams, except heartbeats, as one ordered log an exam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from models.activity import Entry
+from models.database import Database, Stored
+from models.errors import ProctoringError
+from models.exam_log import ExamLog, Recorded, Subscriber
+from models.offsets import read_offsets
+
+
+class ActivityLog:
+    """All exams' logs. `subscribers` are called with each committed batch, in offset order, before the acks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._logs: dict[ObjectId, ExamLog] = {}
+        self._subscribers: list[Subscriber] = []
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        self._subscribers.append(subscriber)
+
+    def of(self, exam_id: ObjectId) -> ExamLog:
+        return self._logs.setdefault(exam_id, ExamLog(self._database, exam_id, self._subscribers))
+
+    def forget(self, exam_id: ObjectId) -> None:
+        """Drop what is remembered of an exam that was deleted."""
+        self._logs.pop(exam_id, None)
+
+    async def append(self, entry: Entry) -> Recorded:
+        """Record one entry; raises what ExamLog.append answers in its place."""
+        (result,) = await self.of(entry.exam_id).append([entry])
+        if isinstance(result, ProctoringError):
+            raise result
+        return result
+
+    async def has(self, entry: Entry) -> bool:
+        """Whether an entry with the same guard is recorded."""
+        if entry.guard is None:
+            return False
+        return entry.guard_seq in await self.of(entry.exam_id).bind(entry.session_id, entry.guard)
+
+    async def read(self, exam_id: ObjectId, since: int, until: int) -> list[Stored]:
+        """The records of an exam with `since < offset <= until`, in order."""
+        return await read_offsets(self._database.activity, exam_id, since, until)
+
+    async def read_session(
+        self, exam_id: ObjectId, session_id: ObjectId, since: int, activity_type: str | None, limit: int
+    ) -> list[Stored]:
+        """One session's records after `since`, in offset order."""
+        query: dict[str, Any] = {"examId": exam_id, "sessionId": session_id, "offset": {"$gt": since}}
+        if activity_type:
+            query["type"] = activity_type
+        found: list[Stored] = await self._database.activity.find(query).sort("offset", 1).to_list(limit)
+        return found
+
+    async def chat_to_student(
+        self, exam_id: ObjectId, session_id: ObjectId, since: int, limit: int
+    ) -> list[Stored]:
+        """The latest that proctors wrote to one student or to all of the exam after `since`, in order."""
+        found: list[Stored] = []
+        for recipient in (session_id, None):
+            query = {
+                "examId": exam_id,
+                "sessionId": recipient,
+                "offset": {"$gt": since},
+                "type": "chat",
+                "source": "proctor",
+            }
+            found += await self._database.activity.find(query).sort("offset", -1).to_list(limit)
+        return sorted(found, key=lambda record: int(record["offset"]))[-limit:]

@@ -1,0 +1,91 @@
+"""Organisations: whom users and exams belong to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from weakref import WeakValueDictionary
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from models.actors import Actor, Role
+from models.database import Database, Filter, Stored
+from models.errors import Conflict, NotFound
+from models.fields import Document, Id, Instant, now
+
+
+class Organisation(Document):
+    id: Id
+    name: str
+    self_registration: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+class OrganisationName(Document):
+    """An organisation as others show it."""
+
+    id: Id
+    name: str
+
+
+class Organisations:
+    """Named queries. Every one that takes an actor sees only what that actor may see."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, organisation_id: ObjectId | None) -> asyncio.Lock:
+        """Held by whoever changes which users and exams an organisation has, while looking and then acting."""
+        return self._locks.setdefault(organisation_id or ObjectId("0" * 24), asyncio.Lock())
+
+    async def create(self, new_id: ObjectId, name: str, self_registration: bool) -> Stored:
+        time = now()
+        document: Stored = {
+            "_id": new_id,
+            "name": name,
+            "selfRegistration": self_registration,
+            "createdAt": time,
+            "updatedAt": time,
+        }
+        try:
+            await self._database.organisations.insert_one(document)
+        except DuplicateKeyError:  # the same request, once more
+            return await self.by_id(new_id)
+        return document
+
+    async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
+        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        found: list[Stored] = await self._database.organisations.find(query).sort("_id", 1).to_list(limit)
+        return found
+
+    async def get(self, actor: Actor, organisation_id: ObjectId) -> Stored:
+        if _visible(actor).get("_id", organisation_id) != organisation_id:
+            raise NotFound("No such organisation.")
+        return await self.by_id(organisation_id)
+
+    async def by_id(self, organisation_id: ObjectId) -> Stored:
+        found: Stored | None = await self._database.organisations.find_one({"_id": organisation_id})
+        if found is None:
+            raise NotFound("No such organisation.")
+        return found
+
+    async def update(self, organisation_id: ObjectId, changes: dict[str, Any]) -> Stored:
+        await self._database.organisations.update_one(
+            {"_id": organisation_id}, {"$set": changes | {"updatedAt": now()}}
+        )
+        return await self.by_id(organisation_id)
+
+    async def delete(self, organisation_id: ObjectId) -> None:
+        """Conflict while it has users or exams."""
+        async with self.lock(organisation_id):
+            for collection in (self._database.users, self._database.exams):
+                if await collection.find_one({"organisationId": organisation_id}):
+                    raise Conflict("The organisation still has users or exams.")
+            await self._database.organisations.delete_one({"_id": organisation_id})
+
+
+def _visible(actor: Actor) -> Filter:
+    return {} if actor.role is Role.SALES else {"_id": actor.organisation_id}

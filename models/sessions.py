@@ -1,0 +1,251 @@
+"""Proctoring sessions: one a student and exam.
+
+A change is one conditional update on `rev`. What is to be recorded of it in the log is stored with it (`unlogged`)
+and taken off once it is recorded; after a crash in between, `recover` records it. The log's guard makes that happen
+once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from models.activity import Entry
+from models.actors import Actor, Role
+from models.database import Database, Stored, patience
+from models.errors import Conflict, NotFound
+from models.exams import Exams
+from models.fields import now, shape
+from models.heartbeats import Heartbeats
+from models.log import ActivityLog
+from models.organisations import OrganisationName
+from models.session import Connectivity, entry_of, view
+from models.users import ExamTitle
+
+logger = logging.getLogger(__name__)
+
+Subscriber = Callable[[Stored], Awaitable[None]]
+
+
+class Sessions:
+    """Named queries and the transitions. Every query that takes an actor sees only what that actor may see."""
+
+    def __init__(self, database: Database, exams: Exams, log: ActivityLog, heartbeats: Heartbeats) -> None:
+        self._database = database
+        self._sessions = database.sessions
+        self._exams = exams
+        self._log = log
+        self._heartbeats = heartbeats
+        self._subscribers: list[Subscriber] = []
+        self._cleaning: set[asyncio.Task[None]] = set()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """`subscriber` hears of every session that changed, after the change is stored."""
+        self._subscribers.append(subscriber)
+
+    async def start(self, actor: Actor, exam: Stored) -> tuple[Stored, bool]:
+        """The actor's session in `exam`, and whether it is new. Conflict outside the exam's window."""
+        found = await self._sessions.find_one({"examId": exam["_id"], "userId": actor.id})
+        if found is not None:
+            return found, False
+        time = now()
+        if exam["startsAt"] and time < exam["startsAt"]:
+            raise Conflict("The exam has not opened yet.")
+        if exam["endsAt"] and time >= exam["endsAt"]:
+            raise Conflict("The exam is over.")
+        session: Stored = {
+            "_id": ObjectId(),
+            "rev": 1,
+            "status": "ACTIVE",
+            "connectivity": "MISSING",
+            "startTime": time,
+            "endTime": None,
+            "examId": exam["_id"],
+            "userId": actor.id,
+            "organisationId": exam["organisationId"],
+            "lastHeartbeatAt": None,
+            "user": {"_id": actor.id, "name": actor.name},
+            "createdAt": time,
+            "updatedAt": time,
+            "unlogged": {
+                "type": "session_started",
+                "source": "client",
+                "actorId": actor.id,
+                "at": time,
+                "data": {"status": "ACTIVE"},
+            },
+        }
+        try:
+            await self._sessions.insert_one(session)
+        except DuplicateKeyError:  # started on two connections at once
+            return await self.start(actor, exam)
+        try:
+            await self._exams.get(actor, exam["_id"])
+        except NotFound:  # the exam, or the assignment, went while we were starting
+            await self._sessions.delete_one({"_id": session["_id"]})
+            raise
+        await self._record_change(session)
+        await self._tell(session)
+        return session, True
+
+    async def end(self, session: Stored, actor: Actor, reason: str | None = None) -> Stored:
+        """End it: SUBMITTED by its student, else TERMINATED. One that is over is answered as it is."""
+        student = actor.role is Role.STUDENT
+        status = "SUBMITTED" if student else "TERMINATED"
+        data = {"status": status} | ({"reason": reason} if reason else {})
+        while session["status"] == "ACTIVE":
+            time = now()
+            changes = {
+                "status": status,
+                "connectivity": "CLOSED",
+                "endTime": time,
+                "unlogged": {
+                    "type": "session_ended",
+                    "source": "client" if student else "proctor",
+                    "actorId": actor.id,
+                    "at": time,
+                    "data": data,
+                },
+            }
+            changed = await self._change(session, changes)
+            if changed:
+                await self._record_change(changed)
+                await self._tell(changed)
+                return changed
+            session = await self.by_id(session["_id"])
+        return session
+
+    async def set_connectivity(self, session_id: ObjectId, connectivity: Connectivity) -> Stored:
+        """The session with this connectivity; one that is over stays CLOSED."""
+        session = await self.by_id(session_id)
+        while session["status"] == "ACTIVE" and session["connectivity"] != connectivity:
+            changed = await self._change(session, {"connectivity": connectivity})
+            if changed:
+                await self._tell(changed)
+                return changed
+            session = await self.by_id(session_id)
+        return session
+
+    async def get(self, actor: Actor, session_id: ObjectId) -> Stored:
+        found: Stored | None = await self._sessions.find_one({"_id": session_id})
+        if found is None or (actor.role is Role.STUDENT and found["userId"] != actor.id):
+            raise NotFound("No such session.")
+        try:
+            await self._exams.get(actor, found["examId"])
+        except NotFound as error:
+            raise NotFound("No such session.") from error
+        return found
+
+    async def by_id(self, session_id: ObjectId) -> Stored:
+        found: Stored | None = await self._sessions.find_one({"_id": session_id})
+        if found is None:
+            raise NotFound("No such session.")
+        return found
+
+    async def page(
+        self, actor: Actor, exam_id: ObjectId | None, status: str | None, after: ObjectId | None, limit: int
+    ) -> list[Stored]:
+        """The sessions that `actor` may see, in id order. NotFound for an exam that it may not see."""
+        query: dict[str, Any] = {"organisationId": actor.organisation_id}
+        if exam_id:
+            query["examId"] = (await self._exams.get(actor, exam_id))["_id"]
+        elif actor.role is not Role.ADMIN:
+            query["examId"] = {"$in": await self._exams.visible_ids(actor)}
+        if status:
+            query["status"] = status
+        if after:
+            query["_id"] = {"$gt": after}
+        found: list[Stored] = await self._sessions.find(query).sort("_id", 1).to_list(limit)
+        return found
+
+    async def of_exam(self, exam_id: ObjectId) -> list[Stored]:
+        """All of an exam's sessions, in id order."""
+        with patience():
+            found: list[Stored] = await self._sessions.find({"examId": exam_id}).sort("_id", 1).to_list(None)
+        return found
+
+    def view(self, session: Stored) -> dict[str, Any]:
+        """A ProctoringSession."""
+        return view(session, self._heartbeats.last.get(session["_id"]))
+
+    async def view_record(self, session: Stored) -> dict[str, Any]:
+        """A ProctoringSessionRecord."""
+        exam = await self._database.exams.find_one({"_id": session["examId"]})
+        organisation = await self._database.organisations.find_one({"_id": session["organisationId"]})
+        return self.view(session) | {
+            "exam": exam and shape(ExamTitle, exam),
+            "organisation": organisation and shape(OrganisationName, organisation),
+        }
+
+    async def rename_user(self, user_id: ObjectId, name: str) -> None:
+        """Show a user's new name in its sessions."""
+        for session in await self._sessions.find({"userId": user_id}).to_list(None):
+            while session["user"]["name"] != name:
+                changed = await self._change(session, {"user": {"_id": user_id, "name": name}})
+                if changed:
+                    await self._tell(changed)
+                session = changed or await self.by_id(session["_id"])
+
+    async def forget_exam(self, exam_id: ObjectId) -> None:
+        """Drop what is remembered of a rehearsal that is about to be deleted."""
+        self._heartbeats.forget({session["_id"] for session in await self.of_exam(exam_id)})
+        self._log.forget(exam_id)
+
+    async def recover(self) -> None:
+        """After a start: nobody is connected yet, and what a crash kept from the log is recorded."""
+        with patience():
+            query = {"$or": [{"connectivity": "ONLINE"}, {"unlogged": {"$exists": True}}]}
+            left: list[Stored] = await self._sessions.find(query).to_list(None)
+        for session in left:
+            await self._record_change(session)
+        online = [session for session in left if session["connectivity"] == "ONLINE"]
+        entries: dict[ObjectId, list[Entry]] = {}
+        for session in online:
+            entry = entry_of(session, "disconnected", "server", {"reason": "server_restart"}, actor_id=None)
+            entries.setdefault(session["examId"], []).append(entry)
+        for exam_id, of_exam in entries.items():
+            await self._log.of(exam_id).append(of_exam)
+        for session in online:
+            await self.set_connectivity(session["_id"], "MISSING")
+
+    async def _change(self, session: Stored, changes: dict[str, Any]) -> Stored | None:
+        """`session` with `changes`, or None where it had changed meanwhile."""
+        changes = changes | {"rev": session["rev"] + 1, "updatedAt": now()}
+        result = await self._sessions.update_one({"_id": session["_id"], "rev": session["rev"]}, {"$set": changes})
+        return session | changes if result.matched_count else None
+
+    async def _record_change(self, session: Stored) -> None:
+        """Record in the log what is stored with the session as `unlogged`, once."""
+        change = session.get("unlogged")
+        if change is None:
+            return
+        entry = entry_of(
+            session,
+            change["type"],
+            change["source"],
+            change["data"],
+            actor_id=change["actorId"],
+            received_at=change["at"],
+            once=f"{change['type']}:{change['at'].isoformat()}",
+        )
+        await self._log.append(entry)
+        session.pop("unlogged")
+        task = asyncio.create_task(self._take_off(session["_id"], change["at"]))
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+
+    async def _take_off(self, session_id: ObjectId, at: datetime) -> None:
+        try:
+            await self._sessions.update_one({"_id": session_id, "unlogged.at": at}, {"$unset": {"unlogged": ""}})
+        except PyMongoError as error:  # `recover` finds it recorded
+            logger.warning("session %s keeps its note for the log: %s", session_id, error)
+
+    async def _tell(self, session: Stored) -> None:
+        for subscriber in self._subscribers:
+            await subscriber(session)

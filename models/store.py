@@ -1,0 +1,62 @@
+"""All that the handlers work with, made in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models.database import Database
+from models.exams import Exams
+from models.heartbeats import Heartbeats
+from models.idempotency import Idempotency
+from models.log import ActivityLog
+from models.organisations import Organisations
+from models.passwords import Passwords
+from models.sessions import Sessions
+from models.tokens import Tokens
+from models.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    database: Database
+    passwords: Passwords
+    tokens: Tokens
+    organisations: Organisations
+    users: Users
+    exams: Exams
+    log: ActivityLog
+    heartbeats: Heartbeats
+    sessions: Sessions
+    idempotency: Idempotency
+
+    @classmethod
+    def on(cls, database: Database, passwords: Passwords, secret: str, token_ttl: timedelta) -> Store:
+        organisations = Organisations(database)
+        users = Users(database, organisations, passwords)
+        exams = Exams(database, organisations, users)
+        log = ActivityLog(database)
+        heartbeats = Heartbeats(database)
+        return cls(
+            database=database,
+            passwords=passwords,
+            tokens=Tokens(database, secret, token_ttl),
+            organisations=organisations,
+            users=users,
+            exams=exams,
+            log=log,
+            heartbeats=heartbeats,
+            sessions=Sessions(database, exams, log, heartbeats),
+            idempotency=Idempotency(database),
+        )
+
+    async def open(self) -> None:
+        """Ensure the indexes and take up what an earlier process left."""
+        await self.database.ensure_indexes()
+        await self.heartbeats.open()
+        await self.sessions.recover()
+
+    async def close(self) -> None:
+        await self.heartbeats.close()
+        self.passwords.close()
+        self.database.close()

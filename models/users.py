@@ -1,0 +1,185 @@
+"""Users: accounts, their roles and passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from models.actors import SUPERVISORS, Actor, Role
+from models.database import Database, Filter, Stored, duplicate_of_id
+from models.errors import Conflict, NotFound
+from models.fields import Document, Id, Instant, now, shape
+from models.organisations import OrganisationName, Organisations
+from models.passwords import Passwords
+
+
+class User(Document):
+    id: Id
+    name: str
+    email: str
+    role: Role
+    organisation_id: Id | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class ExamTitle(Document):
+    """An exam as others show it."""
+
+    id: Id
+    title: str
+
+
+class SessionStatus(Document):
+    """A proctoring session as a user's record shows it."""
+
+    id: Id
+    exam_id: Id
+    status: str
+
+
+class UserRecord(User):
+    """A user read by id."""
+
+    organisation: OrganisationName | None = None
+    exams: list[ExamTitle] = []
+    sessions: list[SessionStatus] = []
+
+
+class Users:
+    """Named queries. Every one that takes an actor sees only what that actor may see."""
+
+    def __init__(self, database: Database, organisations: Organisations, passwords: Passwords) -> None:
+        self._database = database
+        self._organisations = organisations
+        self._passwords = passwords
+
+    async def create(
+        self, new_id: ObjectId, name: str, email: str, password: str, role: Role, organisation_id: ObjectId | None
+    ) -> Stored:
+        """Conflict where the e-mail is taken; NotFound where the organisation is not there."""
+        hashed = await self._passwords.hash(password)
+        time = now()
+        document: Stored = {
+            "_id": new_id,
+            "name": name,
+            "email": email,
+            "emailKey": email.casefold(),
+            "role": role.value,
+            "organisationId": organisation_id,
+            **hashed,
+            "tokensValidFrom": time,
+            "createdAt": time,
+            "updatedAt": time,
+        }
+        async with self._organisations.lock(organisation_id):
+            if organisation_id:
+                await self._organisations.by_id(organisation_id)
+            try:
+                await self._database.users.insert_one(document)
+            except DuplicateKeyError as error:
+                if duplicate_of_id(error):  # the same request, once more
+                    return await self.by_id(new_id)
+                raise Conflict("This e-mail address is taken.") from error
+        return document
+
+    async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
+        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        found: list[Stored] = await self._database.users.find(query).sort("_id", 1).to_list(limit)
+        return found
+
+    async def get(self, actor: Actor, user_id: ObjectId) -> Stored:
+        found: Stored | None = await self._database.users.find_one({"$and": [{"_id": user_id}, _visible(actor)]})
+        if found is None:
+            raise NotFound("No such user.")
+        return found
+
+    async def by_id(self, user_id: ObjectId) -> Stored:
+        found: Stored | None = await self._database.users.find_one({"_id": user_id})
+        if found is None:
+            raise NotFound("No such user.")
+        return found
+
+    async def has_role(self, role: Role) -> bool:
+        return await self._database.users.find_one({"role": role.value}) is not None
+
+    async def authenticate(self, email: str, password: str) -> Stored | None:
+        """The user with these credentials. Takes as long where there is none."""
+        user: Stored | None = await self._database.users.find_one({"emailKey": email.casefold()})
+        return user if await self._passwords.verify(password, user) else None
+
+    async def verify_password(self, user: Stored, password: str | None) -> bool:
+        return password is not None and await self._passwords.verify(password, user)
+
+    async def record(self, user: Stored) -> dict[str, Any]:
+        """A UserRecord: the user with its organisation, exams and sessions."""
+        answer = shape(User, user)
+        if user["organisationId"]:
+            organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
+            answer["organisation"] = organisation and shape(OrganisationName, organisation)
+        exams = self._database.exams.find({"users": user["_id"]}).sort("_id", 1)
+        sessions = self._database.sessions.find({"userId": user["_id"]}).sort("_id", 1)
+        answer["exams"] = [shape(ExamTitle, exam) async for exam in exams]
+        answer["sessions"] = [shape(SessionStatus, session) async for session in sessions]
+        return answer
+
+    async def update(self, user: Stored, changes: dict[str, Any], password: str | None) -> tuple[Stored, bool]:
+        """The changed user, and whether its tokens were revoked: a new role or password does that."""
+        new_role = changes.get("role", user["role"]) != user["role"]
+        revoked = new_role or password is not None
+        if "email" in changes:
+            changes["emailKey"] = changes["email"].casefold()
+        if password is not None:
+            changes |= await self._passwords.hash(password)
+        if revoked:
+            changes["tokensValidFrom"] = now()
+        async with self._organisations.lock(user["organisationId"]):
+            if new_role:
+                await self._refuse_last_admin(user)
+            try:
+                await self._database.users.update_one({"_id": user["_id"]}, {"$set": changes | {"updatedAt": now()}})
+            except DuplicateKeyError as error:
+                raise Conflict("This e-mail address is taken.") from error
+        return await self.by_id(user["_id"]), revoked
+
+    async def delete(self, user: Stored) -> None:
+        """Conflict for an organisation's last ADMIN and for one who has sessions."""
+        async with self._organisations.lock(user["organisationId"]):
+            await self._refuse_last_admin(user)
+            if await self._database.sessions.find_one({"userId": user["_id"]}):
+                raise Conflict("The user has proctoring sessions.")
+            await self._database.users.delete_one({"_id": user["_id"]})
+            await self._database.exams.update_many({"users": user["_id"]}, {"$pull": {"users": user["_id"]}})
+
+    async def assignable(self, organisation_id: ObjectId, user_ids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Which of these are students or proctors of the organisation."""
+        wanted, found = list(dict.fromkeys(user_ids)), set[ObjectId]()
+        for start in range(0, len(wanted), 100):  # a long $in is slow on the embedded database
+            cursor = self._database.users.find(
+                {
+                    "_id": {"$in": wanted[start : start + 100]},
+                    "organisationId": organisation_id,
+                    "role": {"$in": [Role.STUDENT.value, Role.PROCTOR.value]},
+                },
+                {"_id": 1},
+            )
+            found |= {user["_id"] async for user in cursor}
+        return found
+
+    async def _refuse_last_admin(self, user: Stored) -> None:
+        if user["role"] != Role.ADMIN.value:
+            return
+        others = {"organisationId": user["organisationId"], "role": Role.ADMIN.value, "_id": {"$ne": user["_id"]}}
+        if await self._database.users.find_one(others) is None:
+            raise Conflict("This is the organisation's last ADMIN.")
+
+
+def _visible(actor: Actor) -> Filter:
+    if actor.role is Role.SALES:
+        return {}
+    if actor.role in SUPERVISORS:
+        return {"organisationId": actor.organisation_id}
+    return {"_id": actor.id}

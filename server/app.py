@@ -1,0 +1,145 @@
+"""The application: the store, the namespaces and the routes, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import aiohttp_cors
+import socketio
+from aiohttp import web
+
+from handlers import (
+    auth_routes,
+    exam_routes,
+    meta_routes,
+    organisation_routes,
+    proctoring_routes,
+    user_routes,
+)
+from handlers.base import Elsewhere
+from handlers.binding import Binding
+from handlers.broadcast import Broadcast
+from handlers.connections import Connections
+from handlers.exam_namespace import ExamNamespace
+from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, MAX_BODY, STORE, errors
+from handlers.openapi import make_openapi
+from handlers.proctor_namespace import ProctorNamespace
+from models.database import Database
+from models.passwords import Passwords
+from models.store import Store
+from server.embedded import EmbeddedDatabase
+from server.engine import make_server
+from server.settings import Settings
+
+_ROUTES: Final = (auth_routes, organisation_routes, user_routes, exam_routes, proctoring_routes, meta_routes)
+# More than the thousand that may arrive in one second; aiohttp's 128 would make them wait for a retransmission.
+_BACKLOG: Final = 2048
+
+_CLOSE_S: Final = 5
+
+
+def make_store(settings: Settings, database_url: str) -> Store:
+    passwords = Passwords(settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest)
+    return Store.on(
+        Database(database_url), passwords, settings.secret(), timedelta(hours=settings.token_ttl_hours)
+    )
+
+
+def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
+    """The REST application and the one that carries Socket.IO; the same where WS_PORT is unset."""
+    server = make_server(list(settings.transports), settings.cors_origins)
+    connections = Connections(server, rate_limits=settings.rate_limits)
+    broadcast = Broadcast(server, connections, store.sessions)
+    store.log.subscribe(broadcast.activity)
+    store.sessions.subscribe(broadcast.session)
+    binding = Binding(server, store, connections)
+    server.register_namespace(
+        ExamNamespace("/exam", store, connections, binding, settings.heartbeat_interval_ms)
+    )
+    server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))
+    server.register_namespace(Elsewhere())
+
+    app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
+    app[STORE] = store
+    app[CONNECTIONS] = connections
+    app[HEARTBEAT_INTERVAL_MS] = settings.heartbeat_interval_ms
+    for module in _ROUTES:
+        app.add_routes(module.routes)
+    app[meta_routes.OPENAPI] = make_openapi(app)
+    _allow_origins(app, settings.cors_origins)
+    app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
+    sockets = app if settings.ws_port is None else web.Application()
+    server.attach(sockets)
+    sockets.on_shutdown.append(lambda _: _close_sockets(connections, server))
+    return app, sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that serves: where, and on what."""
+
+    url: str
+    ws_url: str
+    store: Store
+    database: EmbeddedDatabase | None
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Serve within this block. SettingsError where that cannot be."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = None
+        if settings.database_url is None:
+            database = EmbeddedDatabase(settings.data_dir)
+            stack.push_async_callback(database.stop)
+            await database.start()
+        store = make_store(settings, settings.database_url or (database.url if database else ""))
+        app, sockets = create_app(settings, store)
+        url = await _listen(stack, app, settings.host, settings.port)
+        ws_url = url
+        if sockets is not app and settings.ws_port is not None:
+            ws_url = await _listen(stack, sockets, settings.host, settings.ws_port)
+        yield Running(url, ws_url, store, database)
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> str:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
+    await site.start()
+    address: tuple[str, int] = runner.addresses[0]
+    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"http://{shown}:{address[1]}"
+
+
+async def _lifespan(store: Store, connections: Connections) -> AsyncIterator[None]:
+    await store.open()
+    connections.open()
+    yield
+    await store.close()
+
+
+async def _close_sockets(connections: Connections, server: socketio.AsyncServer) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(connections.close(), _CLOSE_S)
+    await server.shutdown()
+
+
+def _allow_origins(app: web.Application, origins: list[str]) -> None:
+    if not origins:
+        return
+    options: Any = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call] # its constructor has no types
+        allow_headers=("Authorization", "Content-Type", "Idempotency-Key"),
+        expose_headers=("Link", "Location", "Retry-After"),
+        allow_methods="*",
+        max_age=3600,
+    )
+    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(origins, options))
+    for route in list(app.router.routes()):
+        cors.add(route)

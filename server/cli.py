@@ -1,0 +1,178 @@
+"""The command line: `serve`, `create-user`, `rehearse`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from pydantic import TypeAdapter, ValidationError
+from pythonjsonlogger.json import JsonFormatter
+
+from models.actors import Role
+from models.database import is_unavailable
+from models.errors import ProctoringError
+from models.fields import Email, Password, parse_id
+from models.store import Store
+from server.app import Running, make_store, running
+from server.demo import ensure_demo, may_have_demo
+from server.embedded import EmbeddedDatabase, running_url
+from server.rehearse.command import add_rehearse
+from server.settings import Settings, SettingsError, load_settings
+
+logger = logging.getLogger("server")
+
+
+def main() -> None:
+    """The entry point `proctoring-server`. Ends with 2 and one line where the settings or arguments are wrong."""
+    arguments = _parser().parse_args()
+    try:
+        settings = load_settings()
+        _log(settings)
+        sys.exit(run_async(arguments.run(settings, arguments)))
+    except SettingsError as error:
+        sys.exit(_complain(str(error)))
+    except ProctoringError as error:
+        sys.exit(_complain(error.message))
+    except OSError as error:
+        sys.exit(_complain(f"HOST, PORT, WS_PORT: {error.strerror or error}"))
+    except Exception as error:
+        if is_unavailable(error):
+            sys.exit(_complain("DATABASE_URL: the database does not answer"))
+        raise
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run_async(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work` on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="proctoring-server", description="A live exam proctoring server.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the server")
+    serve.add_argument("--demo", action="store_true", help="make demo accounts (only on loopback, without DATABASE_URL)")
+    serve.set_defaults(run=_serve)
+
+    create = commands.add_parser("create-user", help="make an account; the only way to a SALES account but the first")
+    create.add_argument("--email", required=True)
+    create.add_argument("--name", help="default: the e-mail address")
+    create.add_argument("--role", choices=[role.value for role in Role], default=Role.SALES.value)
+    create.add_argument("--organisation", metavar="ID", help="its organisation's id; not for SALES")
+    create.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    create.set_defaults(run=_create_user)
+
+    add_rehearse(commands)
+    return parser
+
+
+async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for warning in settings.warnings():
+        logger.warning(warning)
+    async with running(settings) as server:
+        await _bootstrap_sales(settings, server.store)
+        _say(f"Listening on {server.url}" + (f", Socket.IO on {server.ws_url}" if server.ws_url != server.url else ""))
+        if arguments.demo:
+            await _show_demo(settings, server)
+        await stop.wait()
+        _say("Stopping.")
+    return 0
+
+
+async def _show_demo(settings: Settings, server: Running) -> None:
+    if not may_have_demo(settings):
+        _say("No demo accounts: they are made only on loopback and without DATABASE_URL.")
+        return
+    demo = await ensure_demo(settings, server.store, server.url, server.ws_url)
+    _say("\nDemo accounts (random passwords, for this machine alone):")
+    for account in demo["accounts"]:
+        _say(f"  {account['role']:8} {account['email']:24} {account['password']}")
+    _say(f"Demo organisation {demo['organisationId']}, demo exam {demo['examId']}")
+    _say(f"\nTry in another terminal:\n  {_program()} rehearse --students 50 --seconds 30\n")
+
+
+async def _bootstrap_sales(settings: Settings, store: Store) -> None:
+    email, password = settings.bootstrap_sales_email, settings.bootstrap_sales_password
+    if email and password and not await store.users.has_role(Role.SALES):
+        await store.users.create(ObjectId(), "Sales", email, password.get_secret_value(), Role.SALES, None)
+        _say(f"Made the first SALES account, {email}.")
+
+
+async def _create_user(settings: Settings, arguments: argparse.Namespace) -> int:
+    role = Role(arguments.role)
+    if (role is Role.SALES) != (arguments.organisation is None):
+        raise SettingsError("--organisation: every role but SALES has one")
+    try:
+        organisation_id = parse_id(arguments.organisation) if arguments.organisation else None
+    except ValueError as error:
+        raise SettingsError(f"--organisation: {error}") from None
+    password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else getpass.getpass("Password: ")
+    _check("--email", TypeAdapter(Email), arguments.email)
+    _check("password", TypeAdapter(Password), password)
+    url = settings.database_url or running_url(settings.data_dir)
+    database = None if url else EmbeddedDatabase(settings.data_dir)
+    try:
+        if database:
+            await database.start()
+        store = make_store(settings, url or (database.url if database else ""))
+        await store.database.ensure_indexes()
+        name = arguments.name or arguments.email
+        user = await store.users.create(ObjectId(), name, arguments.email, password, role, organisation_id)
+    finally:
+        if database:
+            await database.stop()
+    _say(f"Made the {role} account {arguments.email}, id {user['_id']}.")
+    return 0
+
+
+def _check(name: str, adapter: TypeAdapter[str], value: str) -> None:
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        raise SettingsError(f"{name}: {error.errors()[0]['msg']}") from None
+
+
+def _log(settings: Settings) -> None:
+    handler = logging.StreamHandler()
+    if settings.log_format == "json":
+        fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
+        handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
+
+
+def _program() -> str:
+    path = Path(sys.argv[0])
+    try:
+        return str(path.absolute().relative_to(Path.cwd())) if path.exists() else "proctoring-server"
+    except ValueError:
+        return path.name
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> int:
+    sys.stderr.write(f"proctoring-server: {text}\n")
+    return 2

@@ -1,0 +1,1 @@
+"""A synthetic class against a running server, through its public interface only."""
