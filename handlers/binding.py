@@ -14,7 +14,7 @@ import socketio
 from handlers.broadcast import session_room, students_room
 from handlers.connections import Connection, Connections
 from models.database import Stored, is_unavailable
-from models.errors import Unauthorized, Unavailable
+from models.errors import NotFound, Unauthorized, Unavailable
 from models.session import entry_of, is_over
 from models.store import Store
 
@@ -64,6 +64,9 @@ class Binding:
                     await self._record(session, "disconnected", {"reason": reason}, connection)
                     await self._store.sessions.set_connectivity(session["_id"], "MISSING")
                     self._connections.unbind(session["_id"])
+                except NotFound:  # the session went with its exam
+                    self._connections.unbind(session["_id"])
+                    return
                 except Exception as error:
                     if self._connections.shutting_down or not (
                         isinstance(error, Unavailable) or is_unavailable(error)

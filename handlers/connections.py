@@ -68,7 +68,8 @@ class Connections:
         self.shutting_down = True
         if self._sweeping:
             self._sweeping.cancel()
-        await self._server.eio.disconnect()
+        if self._server.eio.sockets:
+            await self._server.eio.disconnect()
         while self._by_sid:
             await asyncio.sleep(0.02)
 

@@ -74,8 +74,7 @@ async def create_exam(request: web.Request, body: NewExam) -> web.Response:
     actor = actor_of(request)
     if actor.organisation_id is None or body.organisation_id not in (None, actor.organisation_id):
         raise NotFound("No such organisation.")
-    fields = body.model_dump(by_alias=True, exclude={"organisation_id"})
-    fields = fields | {"users": list(dict.fromkeys(body.users)), "startsAt": body.starts_at, "endsAt": body.ends_at}
+    fields = body.model_dump(by_alias=True, exclude={"organisation_id"}) | {"users": list(dict.fromkeys(body.users))}
     made = await request.app[STORE].exams.create(new_id(request), actor.organisation_id, fields)
     return reply(view(actor, made), status=201, location=f"/routes/exams/{made['_id']}")
 
@@ -98,8 +97,7 @@ async def get_exam(request: web.Request, id: Id, /) -> web.Response:
 @operation(_ADMIN, answer=ExamRecord, load=_load)
 async def update_exam(request: web.Request, id: Id, /, body: ExamChanges) -> web.Response:
     exams, connections, exam = request.app[STORE].exams, request.app[CONNECTIONS], loaded(request)
-    given = {name: getattr(body, name) for name in body.model_fields_set}
-    changes = {ExamChanges.model_fields[name].alias or name: value for name, value in given.items()}
+    changes = body.model_dump(by_alias=True, exclude_unset=True)
     changed = await exams.update(exam, changes)
     connections.refresh_exam(changed)
     await connections.close_members(id, set(exam["users"]) - set(changed["users"]))

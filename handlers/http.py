@@ -42,6 +42,9 @@ from models.store import Store
 STORE: Final = web.AppKey("store", Store)
 CONNECTIONS: Final = web.AppKey("connections", Connections)
 HEARTBEAT_INTERVAL_MS: Final = web.AppKey("heartbeat_interval_ms", int)
+ACTOR: Final = web.RequestKey("actor", Actor)
+KEY: Final = web.RequestKey("idempotency_key", Key)
+_LOADED: Final = web.RequestKey("loaded", dict[str, Any])
 
 MAX_BODY: Final = 1024**2
 DEFAULT_LIMIT: Final = 100
@@ -91,7 +94,7 @@ def operation(
                     raise Forbidden(f"This is not for the role {actor.role}.")
             if load is not None:
                 resource_id = path_id(request)
-                request["loaded"] = await load(request.app[STORE], request["actor"], resource_id)
+                request[_LOADED] = await load(request.app[STORE], request[ACTOR], resource_id)
             _check_query(request, queries)
             if has_body:
                 _check_json(request, content)
@@ -152,20 +155,17 @@ async def authenticate(request: web.Request) -> Actor:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("Send Authorization: Bearer <token>.")
-    actor: Actor = await request.app[STORE].tokens.verify(token.strip())
-    request["actor"] = actor
-    return actor
+    request[ACTOR] = await request.app[STORE].tokens.verify(token.strip())
+    return request[ACTOR]
 
 
 def actor_of(request: web.Request) -> Actor:
-    actor: Actor = request["actor"]
-    return actor
+    return request[ACTOR]
 
 
 def loaded(request: web.Request) -> Stored:
     """What the operation's `load` found."""
-    found: Stored = request["loaded"]
-    return found
+    return request[_LOADED]
 
 
 def wire_name(parameter: str) -> str:
@@ -183,7 +183,7 @@ def path_id(request: web.Request) -> ObjectId:
 
 def new_id(request: web.Request) -> ObjectId:
     """The id for what this request makes; the same for a repeat with the same Idempotency-Key."""
-    key: Key | None = request.get("key")
+    key = request.get(KEY)
     return key.new_id if key else ObjectId()
 
 
@@ -210,7 +210,7 @@ async def _read(request: web.Request) -> bytes:
 
 async def _once(request: web.Request, content: bytes, handler: Handler) -> web.StreamResponse:
     """Answer a repeat as the first was answered. A refusal is not kept: nothing was written."""
-    actor: Actor | None = request.get("actor")
+    actor = request.get(ACTOR)
     idempotency = request.app[STORE].idempotency
     who = str(actor.id) if actor else "anyone"
     key = Key.of(who, request.method, request.path, request.headers["Idempotency-Key"], content=content)
@@ -223,7 +223,7 @@ async def _once(request: web.Request, content: bytes, handler: Handler) -> web.S
                 headers={"Location": first["location"]} if first["location"] else None,
                 content_type="application/json",
             )
-        request["key"] = key
+        request[KEY] = key
         response = await handler(request)
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
             raise TypeError("an idempotent operation answers with JSON")

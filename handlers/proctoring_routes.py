@@ -13,6 +13,7 @@ from handlers.exam_namespace import heartbeat_ack
 from handlers.http import (
     DEFAULT_LIMIT,
     HEARTBEAT_INTERVAL_MS,
+    KEY,
     STORE,
     Limit,
     Since,
@@ -28,7 +29,6 @@ from models.actors import SUPERVISORS, Actor, Role
 from models.database import Stored
 from models.errors import Conflict
 from models.fields import Document, Id, Instant, Payload, format_instant, shape
-from models.idempotency import Key
 from models.session import ProctoringSession, ProctoringSessionRecord, Status, entry_of, is_over
 from models.store import Store
 
@@ -109,7 +109,7 @@ async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
 @operation(_STUDENT, answer=ReportedActivity, status=201)
 async def tab_change(request: web.Request, body: TabChangePayload) -> web.Response:
     session = await _running(request, body.session_id)
-    key: Key | None = request.get("key")
+    key = request.get(KEY)
     entry = entry_of(
         session,
         "tab_change",

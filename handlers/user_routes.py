@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from handlers.http import (
+    ACTOR,
     ANYONE,
     CONNECTIONS,
     DEFAULT_LIMIT,
@@ -56,8 +57,7 @@ async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
 @operation(ANYONE, answer=User, status=201, optional_token=True)
 async def create_user(request: web.Request, body: NewUser) -> web.Response:
     store = request.app[STORE]
-    actor: Actor | None = request.get("actor")
-    await _check_may_create(store, actor, body)
+    await _check_may_create(store, request.get(ACTOR), body)
     made = await store.users.create(
         new_id(request), body.name, body.email, body.password, Role(body.role), body.organisation_id
     )

@@ -57,13 +57,13 @@ def format_instant(time: datetime) -> str:
 Id = Annotated[
     ObjectId,
     PlainValidator(parse_id),
-    PlainSerializer(str, return_type=str),
+    PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{24}$", "examples": ["65f1c0ffee0123456789abcd"]}),
 ]
 Instant = Annotated[
     datetime,
     PlainValidator(parse_instant),
-    PlainSerializer(format_instant, return_type=str),
+    PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
