@@ -124,7 +124,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             return await self._disconnect(sid, *args)
         try:
             return {"ok": True, "data": await self._dispatch(name, sid, args)}
-        except Exception as error:  # every event that asks for an ack gets one
+        except Exception as error:  # noqa: BLE001 every event that asks for an ack gets one
             return {"ok": False, "error": to_error(error).as_dict()}
 
     async def _connect(self, sid: str, environ: Json, auth: object = None) -> None:

@@ -68,9 +68,7 @@ class Binding:
                     self._connections.unbind(session["_id"])
                     return
                 except Exception as error:
-                    if self._connections.shutting_down or not (
-                        isinstance(error, Unavailable) or is_unavailable(error)
-                    ):
+                    if self._connections.shutting_down or not (isinstance(error, Unavailable) or is_unavailable(error)):
                         self._connections.unbind(session["_id"])
                         raise
                 else:

@@ -68,9 +68,8 @@ class Connections:
         self.shutting_down = True
         if self._sweeping:
             self._sweeping.cancel()
-        if self._server.eio.sockets:
-            await self._server.eio.disconnect()
-        while self._by_sid:
+        await self._server.eio.close_all()
+        while self._by_sid:  # noqa: ASYNC110 each is taken off by its own handler, in its own time
             await asyncio.sleep(0.02)
 
     def limiter(self) -> AsyncLimiter | None:

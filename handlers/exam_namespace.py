@@ -114,9 +114,7 @@ class ExamNamespace(Namespace):
                 connection.exam = None
             raise
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
-        chat = await self.store.log.chat_to_student(
-            exam["_id"], session["_id"], payload.chat_since, _CHAT_AT_START
-        )
+        chat = await self.store.log.chat_to_student(exam["_id"], session["_id"], payload.chat_since, _CHAT_AT_START)
         return {
             "session": self.store.sessions.view(session),
             "exam": exam_view(connection.actor, exam),

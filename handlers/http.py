@@ -125,7 +125,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise _from_aiohttp(error) from error
     except web.HTTPException:
         raise
-    except Exception as error:  # every request gets an answer
+    except Exception as error:  # noqa: BLE001 every request gets an answer
         return error_response(to_error(error))
 
 
@@ -266,4 +266,3 @@ def _check_json(request: web.Request, content: bytes) -> None:
         raise InvalidPayload("The body is not JSON.", [{"loc": ["body"], "msg": str(error)}]) from error
     if not isinstance(value, dict):
         raise InvalidPayload("The body is not a JSON object.", [{"loc": ["body"], "msg": "not an object"}])
-

@@ -52,7 +52,9 @@ def make_openapi(app: web.Application) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    roles = {(route.method.lower(), _path(route)): getattr(route.handler, "roles", None) for route in app.router.routes()}
+    roles = {
+        (route.method.lower(), _path(route)): getattr(route.handler, "roles", None) for route in app.router.routes()
+    }
     for path, item in document["paths"].items():
         for method, one in item.items():
             _complete(one, method, path, needs_token=bool(roles[method, path]))

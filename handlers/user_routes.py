@@ -92,9 +92,9 @@ async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web
     if "role" in changes and changes["role"] not in _IN_ORGANISATIONS:
         raise Forbidden("SALES accounts are made on the command line.")
     password = changes.pop("password", None)
-    if password is not None and user["_id"] == actor.id:
-        if not await store.users.verify_password(user, current_password):
-            raise Forbidden("The current password is missing or wrong.")
+    own = password is not None and user["_id"] == actor.id
+    if own and not await store.users.verify_password(user, current_password):
+        raise Forbidden("The current password is missing or wrong.")
     changed, revoked = await store.users.update(user, changes, password)
     if revoked:
         await request.app[CONNECTIONS].close_user(id)

@@ -122,9 +122,7 @@ class ExamLog:
         if self._writer is None:
             self._writer = loop.create_task(self._write())
         results = await asyncio.gather(*(one.future for one in waiting), return_exceptions=True)
-        return [
-            await self._answer(one.entry, result) for one, result in zip(waiting, results, strict=True)
-        ]
+        return [await self._answer(one.entry, result) for one, result in zip(waiting, results, strict=True)]
 
     async def _answer(self, entry: Entry, result: Stored | BaseException | None) -> Recorded | ProctoringError:
         if isinstance(result, ProctoringError):

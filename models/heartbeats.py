@@ -88,7 +88,7 @@ class Heartbeats:
                         "times": [at for _, _, at in beats],
                     }
                 )
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 those who wait hear of it
                 stored.set_exception(error)
                 stored.exception()  # retrieved, also where every caller is gone
             else:

@@ -58,9 +58,7 @@ class ActivityLog:
         found: list[Stored] = await self._database.activity.find(query).sort("offset", 1).to_list(limit)
         return found
 
-    async def chat_to_student(
-        self, exam_id: ObjectId, session_id: ObjectId, since: int, limit: int
-    ) -> list[Stored]:
+    async def chat_to_student(self, exam_id: ObjectId, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
         """The latest that proctors wrote to one student or to all of the exam after `since`, in order."""
         found: list[Stored] = []
         for recipient in (session_id, None):

@@ -52,6 +52,7 @@ class Store:
 
     async def open(self) -> None:
         """Ensure the indexes and take up what an earlier process left."""
+        await self.database.ping()
         await self.database.ensure_indexes()
         await self.heartbeats.open()
         await self.sessions.recover()

@@ -45,9 +45,7 @@ _CLOSE_S: Final = 5
 
 def make_store(settings: Settings, database_url: str) -> Store:
     passwords = Passwords(settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest)
-    return Store.on(
-        Database(database_url), passwords, settings.secret(), timedelta(hours=settings.token_ttl_hours)
-    )
+    return Store.on(Database(database_url), passwords, settings.secret(), timedelta(hours=settings.token_ttl_hours))
 
 
 def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
@@ -58,9 +56,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     store.log.subscribe(broadcast.activity)
     store.sessions.subscribe(broadcast.session)
     binding = Binding(server, store, connections)
-    server.register_namespace(
-        ExamNamespace("/exam", store, connections, binding, settings.heartbeat_interval_ms)
-    )
+    server.register_namespace(ExamNamespace("/exam", store, connections, binding, settings.heartbeat_interval_ms))
     server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))
     server.register_namespace(Elsewhere())
 

@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the server")
-    serve.add_argument("--demo", action="store_true", help="make demo accounts (only on loopback, without DATABASE_URL)")
+    serve.add_argument(
+        "--demo", action="store_true", help="make demo accounts (only on loopback, without DATABASE_URL)"
+    )
     serve.set_defaults(run=_serve)
 
     create = commands.add_parser("create-user", help="make an account; the only way to a SALES account but the first")

@@ -80,8 +80,8 @@ class EmbeddedDatabase:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        (self._data_dir / "database_url").unlink(missing_ok=True)
-        if self._lock:
+        if self._lock:  # else the folder is another server's
+            (self._data_dir / "database_url").unlink(missing_ok=True)
             self._lock.close()
 
     @property
@@ -160,7 +160,7 @@ def _free_port() -> int:
 
 
 def _dies_with_parent() -> Callable[[], None] | None:
-    """What makes a child die with this process, also by SIGKILL. Linux ties it to the thread that spawns: the main one."""
+    """What makes a child die with this process, also by SIGKILL; Linux ties it to the thread that spawns it."""
     if sys.platform != "linux":
         return None
     libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()

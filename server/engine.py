@@ -6,6 +6,7 @@ sends; each change sits at a method of its own, and a test fails when an upgrade
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import Any, Final
@@ -47,6 +48,13 @@ class TextPacket(socketio.packet.Packet):  # type: ignore[misc] # python-socketi
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ships no types
     """Engine.IO whose closed sockets are really closed."""
+
+    async def close_all(self) -> None:
+        """Close every connection, also of a client that does not answer the closing."""
+        sockets = list(self.sockets.values())
+        await asyncio.gather(*(socket.close(wait=False) for socket in sockets))
+        for socket in sockets:
+            socket.queue.put_nowait(None)  # ends its writer, which then closes the WebSocket
 
     async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         answer = await super()._trigger_event(event, *args, **kwargs)

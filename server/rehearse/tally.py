@@ -102,4 +102,6 @@ class Tally:
 
 def _quantiles(seconds: Iterable[float]) -> str:
     times = sorted(seconds)
-    return " / ".join(f"{times[min(len(times) - 1, int(len(times) * part))] * 1000:.1f}" for part in (0.5, 0.99) if times)
+    return " / ".join(
+        f"{times[min(len(times) - 1, int(len(times) * part))] * 1000:.1f}" for part in (0.5, 0.99) if times
+    )
