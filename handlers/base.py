@@ -158,10 +158,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
         connection = self.connections.get(sid)
         if connection:
             self.connections.remove(connection)
-            try:
-                await self.disconnected(connection, reason)
-            except Exception:  # nobody waits for an answer
-                logger.exception("a connection's end was not handled")
+            self.connections.finish(self.disconnected(connection, reason))
 
     async def _dispatch(self, name: object, sid: str, args: tuple[Any, ...]) -> Json:
         known = self.events.get(name) if isinstance(name, str) else None

@@ -61,6 +61,7 @@ class Binding:
                 if self._connections.bound(session["_id"]) is not connection:
                     return
                 try:
+                    await self._store.sessions.by_id(session["_id"])
                     await self._record(session, "disconnected", {"reason": reason}, connection)
                     await self._store.sessions.set_connectivity(session["_id"], "MISSING")
                     self._connections.unbind(session["_id"])

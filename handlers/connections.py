@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-import socketio
 from aiolimiter import AsyncLimiter
 from bson import ObjectId
 
@@ -48,16 +47,27 @@ class Connection:
         return exam_id in self.joined or (self.exam is not None and self.exam["_id"] == exam_id)
 
 
+class Sockets(Protocol):
+    """What is asked of the Socket.IO server here."""
+
+    async def drop(self, sid: str, namespace: str) -> None:
+        """Disconnect a client and its transport."""
+
+    async def close_all(self) -> None:
+        """Close every transport."""
+
+
 class Connections:
     """The registry. `rate_limits`: whether a connection may send only so many events a second."""
 
-    def __init__(self, server: socketio.AsyncServer, *, rate_limits: bool = True) -> None:
+    def __init__(self, server: Sockets, *, rate_limits: bool = True) -> None:
         self._server = server
         self._rate_limits = rate_limits
         self._by_sid: dict[str, Connection] = {}
         self._bound: dict[ObjectId, Connection] = {}
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
         self._sweeping: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.shutting_down = False
 
     def open(self) -> None:
@@ -68,8 +78,8 @@ class Connections:
         self.shutting_down = True
         if self._sweeping:
             self._sweeping.cancel()
-        await self._server.eio.close_all()
-        while self._by_sid:  # noqa: ASYNC110 each is taken off by its own handler, in its own time
+        await self._server.close_all()
+        while self._by_sid or self._tasks:  # noqa: ASYNC110 each ends in its own time
             await asyncio.sleep(0.02)
 
     def limiter(self) -> AsyncLimiter | None:
@@ -84,6 +94,21 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         connection.closed = True
         self._by_sid.pop(connection.sid, None)
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work that nobody waits for go on, at most until the server has shut down."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    async def finished(self) -> None:
+        """Wait for the work that is under way now."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a connection's end was not handled", exc_info=error)
 
     def lock(self, session_id: ObjectId) -> asyncio.Lock:
         """Held while a session gets another connection or loses its own."""
@@ -116,7 +141,7 @@ class Connections:
         """Close one socket. From here on it is answered `unauthorized`."""
         connection.closed = True
         with contextlib.suppress(KeyError):  # it has gone by itself
-            await self._server.disconnect(connection.sid, connection.namespace)
+            await self._server.drop(connection.sid, connection.namespace)
 
     async def close_token(self, token_id: str) -> None:
         await self._close(lambda connection: connection.actor.token_id == token_id)

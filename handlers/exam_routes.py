@@ -116,11 +116,13 @@ async def assign_users(request: web.Request, id: Id, /, body: Assignment) -> web
 @routes.delete("/routes/exams/{id}")
 @operation(_ADMIN, status=204, load=_load)
 async def delete_exam(request: web.Request, id: Id, /) -> web.Response:
-    store, exam = request.app[STORE], loaded(request)
+    store, connections, exam = request.app[STORE], request.app[CONNECTIONS], loaded(request)
     if exam["rehearsal"]:
-        await request.app[CONNECTIONS].close_exam(id)
+        await connections.close_exam(id)
+        await connections.finished()
         await store.sessions.forget_exam(id)
     await store.exams.delete(exam)
+    await connections.close_exam(id)
     return web.Response(status=204)
 
 

@@ -53,6 +53,7 @@ class Sessions:
         """The actor's session in `exam`, and whether it is new. Conflict outside the exam's window."""
         found = await self._sessions.find_one({"examId": exam["_id"], "userId": actor.id})
         if found is not None:
+            await self._settle(found)
             return found, False
         time = now()
         if exam["startsAt"] and time < exam["startsAt"]:
@@ -90,8 +91,7 @@ class Sessions:
         except NotFound:  # the exam, or the assignment, went while we were starting
             await self._sessions.delete_one({"_id": session["_id"]})
             raise
-        await self._record_change(session)
-        await self._tell(session)
+        await self._settle(session)
         return session, True
 
     async def end(self, session: Stored, actor: Actor, reason: str | None = None) -> Stored:
@@ -100,6 +100,7 @@ class Sessions:
         status = "SUBMITTED" if student else "TERMINATED"
         data = {"status": status} | ({"reason": reason} if reason else {})
         while session["status"] == "ACTIVE":
+            await self._settle(session)
             time = now()
             changes = {
                 "status": status,
@@ -113,12 +114,8 @@ class Sessions:
                     "data": data,
                 },
             }
-            changed = await self._change(session, changes)
-            if changed:
-                await self._record_change(changed)
-                await self._tell(changed)
-                return changed
-            session = await self.by_id(session["_id"])
+            session = await self._change(session, changes) or await self.by_id(session["_id"])
+        await self._settle(session)
         return session
 
     async def set_connectivity(self, session_id: ObjectId, connectivity: Connectivity) -> Stored:
@@ -202,17 +199,20 @@ class Sessions:
         with patience():
             query = {"$or": [{"connectivity": "ONLINE"}, {"unlogged": {"$exists": True}}]}
             left: list[Stored] = await self._sessions.find(query).to_list(None)
-        for session in left:
-            await self._record_change(session)
-        online = [session for session in left if session["connectivity"] == "ONLINE"]
         entries: dict[ObjectId, list[Entry]] = {}
-        for session in online:
-            entry = entry_of(session, "disconnected", "server", {"reason": "server_restart"}, actor_id=None)
-            entries.setdefault(session["examId"], []).append(entry)
+        for session in left:
+            await self._settle(session)
+            if session["connectivity"] == "ONLINE":
+                data, once = {"reason": "server_restart"}, f"disconnected:{session['rev']}"
+                entry = entry_of(session, "disconnected", "server", data, actor_id=None, once=once)
+                entries.setdefault(session["examId"], []).append(entry)
         for exam_id, of_exam in entries.items():
             await self._log.of(exam_id).append(of_exam)
-        for session in online:
-            await self.set_connectivity(session["_id"], "MISSING")
+        with patience():
+            await self._sessions.update_many(
+                {"connectivity": "ONLINE"},
+                {"$set": {"connectivity": "MISSING", "updatedAt": now()}, "$inc": {"rev": 1}},
+            )
 
     async def _change(self, session: Stored, changes: dict[str, Any]) -> Stored | None:
         """`session` with `changes`, or None where it had changed meanwhile."""
@@ -220,8 +220,8 @@ class Sessions:
         result = await self._sessions.update_one({"_id": session["_id"], "rev": session["rev"]}, {"$set": changes})
         return session | changes if result.matched_count else None
 
-    async def _record_change(self, session: Stored) -> None:
-        """Record in the log what is stored with the session as `unlogged`, once."""
+    async def _settle(self, session: Stored) -> None:
+        """Record in the log, once, what is stored with the session as `unlogged`, and tell of it."""
         change = session.get("unlogged")
         if change is None:
             return
@@ -236,6 +236,7 @@ class Sessions:
         )
         await self._log.append(entry)
         session.pop("unlogged")
+        await self._tell(session)
         task = asyncio.create_task(self._take_off(session["_id"], change["at"]))
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)

@@ -49,11 +49,11 @@ class TextPacket(socketio.packet.Packet):  # type: ignore[misc] # python-socketi
 class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ships no types
     """Engine.IO whose closed sockets are really closed."""
 
-    async def close_all(self) -> None:
-        """Close every connection, also of a client that does not answer the closing."""
-        sockets = list(self.sockets.values())
-        await asyncio.gather(*(socket.close(wait=False) for socket in sockets))
-        for socket in sockets:
+    async def close(self, eio_sid: str) -> None:
+        """Close one connection, once what waits for it is sent."""
+        socket = self.sockets.get(eio_sid)
+        if socket is not None:
+            await socket.close(wait=False)
             socket.queue.put_nowait(None)  # ends its writer, which then closes the WebSocket
 
     async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
@@ -72,12 +72,23 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
 
+    async def close_all(self) -> None:
+        """Close every connection, also of a client that does not answer the closing."""
+        await asyncio.gather(*(self.eio.close(eio_sid) for eio_sid in list(self.eio.sockets)))
+
+    async def drop(self, sid: str, namespace: str) -> None:
+        """Disconnect a client, and its transport with it where it has no other namespace on it."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        await self.disconnect(sid, namespace)
+        if not any(self.manager.sid_from_eio_sid(eio_sid, other) for other in list(self.manager.get_namespaces())):
+            await self.eio.close(eio_sid)
+
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
             await super()._handle_eio_message(eio_sid, data)
-        except Exception as error:  # nobody can tell which ack was asked for
+        except Exception as error:  # noqa: BLE001 nobody can tell which ack was asked for
             logger.info("a packet that cannot be decoded closes its connection: %s", str(error)[:200])
-            await self.eio.disconnect(eio_sid)
+            await self.eio.close(eio_sid)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 python-socketio's name
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
