@@ -54,5 +54,5 @@ async def logout(request: web.Request) -> web.Response:
 @routes.get("/routes/auth/me")
 @operation(EVERYBODY, answer=UserRecord)
 async def me(request: web.Request) -> web.Response:
-    users = request.app[STORE].users
-    return reply(await users.record(await users.by_id(actor_of(request).id)))
+    users, actor = request.app[STORE].users, actor_of(request)
+    return reply(await users.record(actor, await users.by_id(actor.id)))

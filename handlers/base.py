@@ -128,6 +128,8 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             return {"ok": False, "error": to_error(error).as_dict()}
 
     async def _connect(self, sid: str, environ: Json, auth: object = None) -> None:
+        if self.connections.shutting_down:
+            raise Unavailable("The server is shutting down.")
         try:
             token = auth.get("token") if isinstance(auth, dict) else None
             if not isinstance(token, str):
@@ -136,10 +138,10 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             if actor.role not in self.roles:
                 raise Forbidden(f"{self.namespace} is not for the role {actor.role}.")
             client_id = Auth.model_validate(auth).client_id or str(uuid4())
-            if self.connections.shutting_down:
-                raise Unavailable("The server is shutting down; connect again.")
         except Exception as error:
             problem = to_error(error)
+            if isinstance(problem, Unavailable | Internal):
+                raise  # closes the transport: clients come back by themselves from that, but not from a refusal
             raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
         request = environ["aiohttp.request"]
         self.connections.add(

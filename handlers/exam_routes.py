@@ -51,12 +51,12 @@ class NewExam(Payload):
 class ExamChanges(Payload):
     """`startsAt` and `endsAt` may be null, to take them off."""
 
-    title: Name = ""
-    duration: Minutes = 0
+    title: Name = Field(default_factory=str)
+    duration: Minutes = Field(default_factory=int)
     users: Users = Field(default_factory=list)
-    starts_at: Instant | None = None
-    ends_at: Instant | None = None
-    rehearsal: bool = False
+    starts_at: Instant | None = Field(default_factory=lambda: None)
+    ends_at: Instant | None = Field(default_factory=lambda: None)
+    rehearsal: bool = Field(default_factory=bool)
 
 
 class Assignment(Payload):

@@ -67,14 +67,14 @@ def operation(
     answer: Any = None,
     status: int = 200,
     load: Load | None = None,
-    optional_token: bool = False,
+    also_anyone: bool = False,
     idempotent: bool = True,
 ) -> Callable[[_Handler], Handler]:
     """Make `handler(request, path ids, /, body, query…)` a route for `roles`; ANYONE needs no token.
 
-    `load` looks up what the path's first id names, before the payload is looked at; the handler finds it by
-    `loaded(request)`. `answer` is the shape of the JSON answered with `status`; None where there is no body.
-    `idempotent`: whether a POST honours the header Idempotency-Key.
+    `also_anyone`: who sends no token may call it too. `load` looks up what the path's id names, before the payload is
+    looked at; the handler finds it by `loaded(request)`. `answer` is the shape of the JSON answered with `status`; None
+    where there is no body. `idempotent`: whether a POST honours the header Idempotency-Key.
     """
 
     def decorate(handler: _Handler) -> Handler:
@@ -83,27 +83,31 @@ def operation(
         signature = inspect.signature(handler)
         queries = {wire_name(name) for name, one in signature.parameters.items() if one.default is not one.empty}
         has_body = "body" in signature.parameters
-        validated = inject_params(on_validation_error=_refuse_payload).and_request(handler)
+
+        @functools.wraps(handler)
+        async def once(request: web.Request, *arguments: Any, **more: Any) -> web.StreamResponse:
+            if request.method == "POST" and idempotent and "Idempotency-Key" in request.headers:
+                return await _once(request, lambda: handler(request, *arguments, **more))
+            return await handler(request, *arguments, **more)
+
+        validated = inject_params(on_validation_error=_refuse_payload).and_request(once)
 
         @functools.wraps(validated)
         async def handle(request: web.Request) -> web.StreamResponse:
-            content = await _read(request)
-            if roles or (optional_token and "Authorization" in request.headers):
+            if roles and ("Authorization" in request.headers or not also_anyone):
                 actor = await authenticate(request)
-                if roles and actor.role not in roles:
+                if actor.role not in roles:
                     raise Forbidden(f"This is not for the role {actor.role}.")
             if load is not None:
                 resource_id = path_id(request)
                 request[_LOADED] = await load(request.app[STORE], request[ACTOR], resource_id)
             _check_query(request, queries)
             if has_body:
-                _check_json(request, content)
-            if request.method == "POST" and idempotent and "Idempotency-Key" in request.headers:
-                return await _once(request, content, validated)
+                _check_json(request, await request.read())
             response: web.StreamResponse = await validated(request)
             return response
 
-        handle.__dict__["roles"] = roles
+        handle.__dict__.update(needs_token=bool(roles) and not also_anyone, idempotent=idempotent)
         return handle
 
     return decorate
@@ -115,6 +119,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith("/socket.io/"):
         return await handler(request)
     try:
+        await _read(request)
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -201,19 +206,22 @@ def page(request: web.Request, items: Sequence[Json], limit: int, cursor: Mappin
     return response
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request) -> None:
+    """Have the body read; aiohttp keeps it."""
     try:
-        return await request.read()
+        await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise PayloadTooLarge(f"A body may have {MAX_BODY} bytes.") from error
+    except (web.RequestPayloadError, ConnectionError) as error:  # a wrong Content-Encoding, a client that went
+        raise InvalidPayload("The body cannot be read.", [{"loc": ["body"], "msg": str(error)}]) from error
 
 
-async def _once(request: web.Request, content: bytes, handler: Handler) -> web.StreamResponse:
+async def _once(request: web.Request, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
     """Answer a repeat as the first was answered. A refusal is not kept: nothing was written."""
     actor = request.get(ACTOR)
     idempotency = request.app[STORE].idempotency
     who = str(actor.id) if actor else "anyone"
-    key = Key.of(who, request.method, request.path, request.headers["Idempotency-Key"], content=content)
+    key = Key.of(who, request.method, request.path, request.headers["Idempotency-Key"], content=await request.read())
     async with idempotency.lock(key):
         first = await idempotency.find(key)
         if first is not None:
@@ -224,9 +232,7 @@ async def _once(request: web.Request, content: bytes, handler: Handler) -> web.S
                 content_type="application/json",
             )
         request[KEY] = key
-        response = await handler(request)
-        if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
-            raise TypeError("an idempotent operation answers with JSON")
+        response = await work()
         await idempotency.keep(
             key,
             {"body": response.body, "status": response.status, "location": response.headers.get("Location")},

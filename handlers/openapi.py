@@ -52,23 +52,25 @@ def make_openapi(app: web.Application) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    roles = {
-        (route.method.lower(), _path(route)): getattr(route.handler, "roles", None) for route in app.router.routes()
-    }
-    for path, item in document["paths"].items():
-        for method, one in item.items():
-            _complete(one, method, path, needs_token=bool(roles[method, path]))
+    for route in app.router.routes():
+        item = document["paths"].get(route.resource.canonical if route.resource else "", {})
+        if route.method == "HEAD":  # aiohttp answers it wherever there is a GET
+            item.pop("head", None)
+        elif route.method.lower() in item:
+            _complete(item[route.method.lower()], route)
     return document
 
 
-def _complete(one: dict[str, Any], method: str, path: str, *, needs_token: bool) -> None:
+def _complete(one: dict[str, Any], route: web.AbstractRoute) -> None:
+    """Bring one operation to what the contract says beyond its signature."""
+    traits = vars(route.handler)
     for parameter in one.get("parameters", ()):
         parameter["name"] = wire_name(parameter["name"])
         parameter["schema"].pop("title", None)
-    if method == "post":
+    if route.method == "POST" and traits["idempotent"]:
         name = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
         one.setdefault("parameters", []).append(name)
-    if method == "post" and path == "/routes/proctoring/start":
+    if route.name == "start_session":
         one["responses"]["200"] = one["responses"]["201"] | {"description": "the session that was started before"}
     if "requestBody" in one:
         one["requestBody"]["required"] = True
@@ -80,8 +82,4 @@ def _complete(one: dict[str, Any], method: str, path: str, *, needs_token: bool)
         "description": "any error",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
-    one["security"] = [{"token": []}] if needs_token else [{}, {"token": []}]
-
-
-def _path(route: web.AbstractRoute) -> str:
-    return route.resource.canonical if route.resource else ""
+    one["security"] = [{"token": []}] if traits["needs_token"] else [{}, {"token": []}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from pydantic import Field
 
 from handlers.http import DEFAULT_LIMIT, STORE, Limit, actor_of, loaded, new_id, operation, page, reply
 from models.actors import EVERYBODY, Actor, Role
@@ -20,8 +21,8 @@ class NewOrganisation(Payload):
 
 
 class OrganisationChanges(Payload):
-    name: Name | None = None
-    self_registration: bool | None = None
+    name: Name = Field(default_factory=str)
+    self_registration: bool = Field(default_factory=bool)
 
 
 async def _load(store: Store, actor: Actor, organisation_id: Id) -> Stored:
@@ -54,7 +55,7 @@ async def get_organisation(request: web.Request, id: Id, /) -> web.Response:
 @routes.put("/routes/organisations/{id}")
 @operation(frozenset({Role.SALES, Role.ADMIN}), answer=Organisation, load=_load)
 async def update_organisation(request: web.Request, id: Id, /, body: OrganisationChanges) -> web.Response:
-    changes = body.model_dump(by_alias=True, exclude_none=True)
+    changes = body.model_dump(by_alias=True, exclude_unset=True)
     return reply(shape(Organisation, await request.app[STORE].organisations.update(id, changes)))
 
 

@@ -22,7 +22,7 @@ from handlers.http import (
     page,
     reply,
 )
-from models.activity import Activity, ReportedActivity
+from models.activity import Activity, ActivityType, ReportedActivity
 from models.activity import view as activity_view
 from models.actors import SUPERVISORS, Actor, Role
 from models.database import Stored
@@ -66,7 +66,7 @@ async def _load(store: Store, actor: Actor, session_id: Id) -> Stored:
     return await store.sessions.get(actor, session_id)
 
 
-@routes.post("/routes/proctoring/start")
+@routes.post("/routes/proctoring/start", name="start_session")
 @operation(_STUDENT, answer=ProctoringSession, status=201)
 async def start_session(request: web.Request, body: StartPayload) -> web.Response:
     """201 with the new session, then 200 with the same."""
@@ -139,7 +139,7 @@ async def session_activity(
     sessionId: Id,
     /,
     since: Since = 0,
-    type: str | None = None,
+    type: ActivityType | None = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> web.Response:
     log = request.app[STORE].log

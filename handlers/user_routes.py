@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from bson import ObjectId
+from pydantic import Field
 
 from handlers.http import (
     ACTOR,
-    ANYONE,
     CONNECTIONS,
     DEFAULT_LIMIT,
     STORE,
@@ -41,12 +42,12 @@ class NewUser(Payload):
 
 
 class UserChanges(Payload):
-    name: Name | None = None
-    email: Email | None = None
-    password: Password | None = None
-    current_password: str | None = None
-    role: RoleName | None = None
-    organisation_id: Id | None = None
+    name: Name = Field(default_factory=str)
+    email: Email = Field(default_factory=str)
+    password: Password = Field(default_factory=str)
+    current_password: str = Field(default_factory=str)
+    role: RoleName = Field(default_factory=lambda: "STUDENT")
+    organisation_id: Id = Field(default_factory=ObjectId)
 
 
 async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
@@ -54,7 +55,7 @@ async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
 
 
 @routes.post("/routes/users")
-@operation(ANYONE, answer=User, status=201, optional_token=True)
+@operation(frozenset({Role.SALES, Role.ADMIN}), answer=User, status=201, also_anyone=True)
 async def create_user(request: web.Request, body: NewUser) -> web.Response:
     store = request.app[STORE]
     await _check_may_create(store, request.get(ACTOR), body)
@@ -75,14 +76,14 @@ async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: 
 @routes.get("/routes/users/{id}")
 @operation(EVERYBODY, answer=UserRecord, load=_load)
 async def get_user(request: web.Request, id: Id, /) -> web.Response:
-    return reply(await request.app[STORE].users.record(loaded(request)))
+    return reply(await request.app[STORE].users.record(actor_of(request), loaded(request)))
 
 
 @routes.put("/routes/users/{id}")
 @operation(EVERYBODY, answer=UserRecord, load=_load)
 async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web.Response:
     store, actor, user = request.app[STORE], actor_of(request), loaded(request)
-    changes = body.model_dump(by_alias=True, exclude_none=True)
+    changes = body.model_dump(by_alias=True, exclude_unset=True)
     if changes.pop("organisationId", user["organisationId"]) != user["organisationId"]:
         raise Forbidden("A user's organisation never changes.")
     current_password = changes.pop("currentPassword", None)
@@ -100,7 +101,7 @@ async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web
         await request.app[CONNECTIONS].close_user(id)
     if changed["name"] != user["name"]:
         await store.sessions.rename_user(id, changed["name"])
-    return reply(await store.users.record(changed))
+    return reply(await store.users.record(actor, changed))
 
 
 @routes.delete("/routes/users/{id}")

@@ -14,6 +14,32 @@ from models.fields import Document, Id, Instant, Payload, shape
 DurationMs = Annotated[int, Field(ge=0, le=2**53 - 1, description="milliseconds")]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+# Each type of the contract; `severity` and REPORTED say more of them.
+ActivityType = Literal[
+    "tab_change",
+    "window_blur",
+    "window_focus",
+    "fullscreen_exit",
+    "fullscreen_enter",
+    "copy",
+    "cut",
+    "paste",
+    "print",
+    "page_reload",
+    "network_lost",
+    "network_restored",
+    "right_click",
+    "resize",
+    "blocked_shortcut",
+    "multiple_displays",
+    "devtools_suspected",
+    "chat",
+    "session_started",
+    "session_ended",
+    "connected",
+    "disconnected",
+    "second_connection",
+]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 
 _LONG_HIDDEN_MS: Final = 30_000
@@ -31,7 +57,7 @@ class Activity(Document):
     session_id: Id | None
     user_id: Id | None
     organisation_id: Id
-    type: str
+    type: ActivityType
     severity: Severity
     source: Literal["client", "server", "proctor"]
     actor_id: Id | None
@@ -52,7 +78,7 @@ class ReportedActivity(Document):
     offset: int
     exam_id: Id
     session_id: Id
-    type: str
+    type: ActivityType
     seq: int | None
     occurred_at: Instant | None
     received_at: Instant

@@ -10,11 +10,12 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Filter, Stored, patience
+from models.database import Database, Stored, patience
 from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
 from models.users import Users
+from models.visibility import exams_of
 
 
 class Exam(Document):
@@ -66,12 +67,12 @@ class Exams:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = {"$and": [exams_of(actor), {"_id": {"$gt": after}} if after else {}]}
         found: list[Stored] = await self._database.exams.find(query).sort("_id", 1).to_list(limit)
         return found
 
     async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
-        found: Stored | None = await self._database.exams.find_one({"$and": [{"_id": exam_id}, _visible(actor)]})
+        found: Stored | None = await self._database.exams.find_one({"$and": [{"_id": exam_id}, exams_of(actor)]})
         if found is None:
             raise NotFound("No such exam.")
         return found
@@ -84,7 +85,7 @@ class Exams:
 
     async def visible_ids(self, actor: Actor) -> list[ObjectId]:
         """The ids of all exams that `actor` may see."""
-        return [exam["_id"] async for exam in self._database.exams.find(_visible(actor), {"_id": 1})]
+        return [exam["_id"] async for exam in self._database.exams.find(exams_of(actor), {"_id": 1})]
 
     async def record(self, actor: Actor, exam: Stored) -> dict[str, Any]:
         """An ExamRecord: the exam with its organisation, as `actor` may see it."""
@@ -94,12 +95,17 @@ class Exams:
     async def update(self, exam: Stored, changes: dict[str, Any]) -> Stored:
         """Conflict for a new `duration` while sessions run; InvalidPayload for wrong users."""
         if "users" in changes:
+            changes["users"] = list(dict.fromkeys(changes["users"]))
             await self._check_users(exam["organisationId"], set(changes["users"]) - set(exam["users"]))
         _check_window(exam | changes)
         if changes.get("duration", exam["duration"]) != exam["duration"]:
             running = {"examId": exam["_id"], "status": "ACTIVE"}
             if await self._database.sessions.find_one(running):
                 raise Conflict("The duration cannot change while sessions are running.")
+        other_kind = changes.get("rehearsal", exam["rehearsal"]) != exam["rehearsal"]
+        if other_kind and await self._database.sessions.find_one({"examId": exam["_id"]}):
+            # else sessions could be deleted by way of a rehearsal
+            raise Conflict("An exam with sessions cannot become a rehearsal, nor a rehearsal an exam.")
         await self._database.exams.update_one({"_id": exam["_id"]}, {"$set": changes | {"updatedAt": now()}})
         return await self.by_id(exam["_id"])
 
@@ -146,13 +152,6 @@ def view(actor: Actor, exam: Stored) -> dict[str, Any]:
     if actor.role is Role.STUDENT:
         answer.pop("users", None)
     return answer
-
-
-def _visible(actor: Actor) -> Filter:
-    if actor.role is Role.ADMIN:
-        return {"organisationId": actor.organisation_id}
-    # An assignment holds within the organisation, whatever the list of users says. SALES is in none.
-    return {"organisationId": actor.organisation_id, "users": actor.id}
 
 
 def _check_window(fields: dict[str, Any]) -> None:

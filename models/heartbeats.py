@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bson import ObjectId
@@ -23,8 +23,10 @@ from models.fields import now
 logger = logging.getLogger(__name__)
 
 _GATHER_S: Final = 0.025
-_MINUTES_A_QUERY: Final = 100  # the embedded database's time for a longer list grows with its square
+_IDS_A_QUERY: Final = 100  # the embedded database's time for a longer list grows with its square
 _FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
+
+_BEYOND: Final = datetime.max.replace(tzinfo=UTC)
 
 Beats = dict[ObjectId, list[datetime]]
 
@@ -50,7 +52,16 @@ class Heartbeats:
             async for group in self._groups.find({}):
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
                     self._remember(session_id, exam_id, at)
+            self.forget(set(self._exams) - await self._existing(list(self._exams)))
         self._folding = asyncio.create_task(self._fold_by_the_minute())
+
+    async def _existing(self, session_ids: list[ObjectId]) -> set[ObjectId]:
+        """Which of these sessions have not been deleted."""
+        found = set[ObjectId]()
+        for first in range(0, len(session_ids), _IDS_A_QUERY):
+            query = {"_id": {"$in": session_ids[first : first + _IDS_A_QUERY]}}
+            found |= {session["_id"] async for session in self._sessions.find(query, {"_id": 1})}
+        return found
 
     async def close(self) -> None:
         if self._folding:
@@ -107,10 +118,10 @@ class Heartbeats:
         """A session's heartbeats with `start <= at < end`, in order, the first `limit`."""
         last = self.last.get(session["_id"]) or session["lastHeartbeatAt"] or session["startTime"]
         start = max(start or session["startTime"], session["startTime"])
-        end = min(end or now(), last + timedelta(milliseconds=1))
+        end = min(end or _BEYOND, last + timedelta(milliseconds=1))
         found: set[datetime] = set()
-        for first in range(_minute(start), _minute(end) + 1, _MINUTES_A_QUERY):
-            minutes = range(first, min(first + _MINUTES_A_QUERY, _minute(end) + 1))
+        for first in range(_minute(start), _minute(end) + 1, _IDS_A_QUERY):
+            minutes = range(first, min(first + _IDS_A_QUERY, _minute(end) + 1))
             ids = [_id(session["_id"], minute) for minute in minutes]
             async for stored in self._minutes.find({"_id": {"$in": ids}}):
                 found.update(stored["times"])
@@ -150,9 +161,12 @@ class Heartbeats:
 
     async def _fold_slice(self, minute: int, beats: list[tuple[ObjectId, list[datetime]]]) -> None:
         documents: list[Stored] = [
-            {"_id": _id(session_id, minute), "examId": self._exams.get(session_id), "times": times}
+            {"_id": _id(session_id, minute), "examId": self._exams[session_id], "times": times}
             for session_id, times in beats
+            if session_id in self._exams  # else it was deleted meanwhile
         ]
+        if not documents:
+            return
         with patience():
             try:
                 await self._minutes.insert_many(documents, ordered=False)

@@ -9,10 +9,11 @@ from weakref import WeakValueDictionary
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from models.actors import Actor, Role
-from models.database import Database, Filter, Stored
+from models.actors import Actor
+from models.database import Database, Stored
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now
+from models.visibility import organisations_of
 
 
 class Organisation(Document):
@@ -57,12 +58,12 @@ class Organisations:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = {"$and": [organisations_of(actor), {"_id": {"$gt": after}} if after else {}]}
         found: list[Stored] = await self._database.organisations.find(query).sort("_id", 1).to_list(limit)
         return found
 
     async def get(self, actor: Actor, organisation_id: ObjectId) -> Stored:
-        if _visible(actor).get("_id", organisation_id) != organisation_id:
+        if organisations_of(actor).get("_id", organisation_id) != organisation_id:
             raise NotFound("No such organisation.")
         return await self.by_id(organisation_id)
 
@@ -85,7 +86,3 @@ class Organisations:
                 if await collection.find_one({"organisationId": organisation_id}):
                     raise Conflict("The organisation still has users or exams.")
             await self._database.organisations.delete_one({"_id": organisation_id})
-
-
-def _visible(actor: Actor) -> Filter:
-    return {} if actor.role is Role.SALES else {"_id": actor.organisation_id}

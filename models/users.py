@@ -8,12 +8,13 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from models.actors import SUPERVISORS, Actor, Role
-from models.database import Database, Filter, Stored, duplicate_of_id
+from models.actors import Actor, Role
+from models.database import Database, Stored, duplicate_of_id
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
 from models.passwords import Passwords
+from models.visibility import exams_of, users_of
 
 
 class User(Document):
@@ -87,12 +88,12 @@ class Users:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [_visible(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = {"$and": [users_of(actor), {"_id": {"$gt": after}} if after else {}]}
         found: list[Stored] = await self._database.users.find(query).sort("_id", 1).to_list(limit)
         return found
 
     async def get(self, actor: Actor, user_id: ObjectId) -> Stored:
-        found: Stored | None = await self._database.users.find_one({"$and": [{"_id": user_id}, _visible(actor)]})
+        found: Stored | None = await self._database.users.find_one({"$and": [{"_id": user_id}, users_of(actor)]})
         if found is None:
             raise NotFound("No such user.")
         return found
@@ -114,17 +115,20 @@ class Users:
     async def verify_password(self, user: Stored, password: str | None) -> bool:
         return password is not None and await self._passwords.verify(password, user)
 
-    async def record(self, user: Stored) -> dict[str, Any]:
-        """A UserRecord: the user with its organisation, exams and sessions."""
-        answer = shape(User, user)
-        if user["organisationId"]:
-            organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
-            answer["organisation"] = organisation and shape(OrganisationName, organisation)
-        exams = self._database.exams.find({"users": user["_id"]}).sort("_id", 1)
-        sessions = self._database.sessions.find({"userId": user["_id"]}).sort("_id", 1)
-        answer["exams"] = [shape(ExamTitle, exam) async for exam in exams]
-        answer["sessions"] = [shape(SessionStatus, session) async for session in sessions]
-        return answer
+    async def record(self, actor: Actor, user: Stored) -> dict[str, Any]:
+        """A UserRecord: the user with its organisation, and those of its exams and sessions that `actor` may see."""
+        organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
+        assigned = {"users": user["_id"], "organisationId": user["organisationId"]}
+        exams = await self._database.exams.find({"$and": [assigned, exams_of(actor)]}).sort("_id", 1).to_list(None)
+        sessions = await self._database.sessions.find({"userId": user["_id"]}).sort("_id", 1).to_list(None)
+        if actor.role is not Role.ADMIN:
+            visible = {exam["_id"] for exam in exams}
+            sessions = [session for session in sessions if session["examId"] in visible]
+        return shape(User, user) | {
+            "organisation": organisation and shape(OrganisationName, organisation),
+            "exams": [shape(ExamTitle, exam) for exam in exams],
+            "sessions": [shape(SessionStatus, session) for session in sessions],
+        }
 
     async def update(self, user: Stored, changes: dict[str, Any], password: str | None) -> tuple[Stored, bool]:
         """The changed user, and whether its tokens were revoked: a new role or password does that."""
@@ -175,11 +179,3 @@ class Users:
         others = {"organisationId": user["organisationId"], "role": Role.ADMIN.value, "_id": {"$ne": user["_id"]}}
         if await self._database.users.find_one(others) is None:
             raise Conflict("This is the organisation's last ADMIN.")
-
-
-def _visible(actor: Actor) -> Filter:
-    if actor.role is Role.SALES:
-        return {}
-    if actor.role in SUPERVISORS:
-        return {"organisationId": actor.organisation_id}
-    return {"_id": actor.id}

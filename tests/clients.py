@@ -72,9 +72,11 @@ class Api:
         parts = path.split("/")
         for template, item in self.contract["paths"].items():
             known = template.split("/")
-            if len(known) == len(parts) and method in item:
-                if all(a == b or a.startswith("{") for a, b in zip(known, parts, strict=True)):
-                    return item[method]["responses"]
+            same = len(known) == len(parts) and all(
+                a == b or a.startswith("{") for a, b in zip(known, parts, strict=True)
+            )
+            if same and method in item:
+                return item[method]["responses"]
         raise AssertionError(f"{method} {path} is not in the contract")
 
 
