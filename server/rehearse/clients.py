@@ -180,7 +180,12 @@ class Student:
 
     async def _lose_connection(self) -> None:
         self._tally.drops += 1
+        self._keep("tab_change", {"hidden": False})
+        # Whether this one arrives, and whether its ack does, is chance; sent again it must be known or new.
+        sending = asyncio.create_task(self._client.call("tab_change", self._unacked[self._seq]["payload"]))
+        await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 a spread
         await self._client.drop()
+        await asyncio.gather(sending, return_exceptions=True)
         for _ in range(random.randrange(4)):  # noqa: S311 a dice
             self._keep("tab_change", {"hidden": True}, offline=True)
         await asyncio.sleep(random.uniform(0.2, 2.0))  # noqa: S311 a spread

@@ -68,8 +68,9 @@ class Tally:
 
     def table(self) -> Table:
         """One row a kind of event."""
-        table = Table(title="Rehearsal", caption="seen: by every console; times in ms, p50 / p99")
-        for name in ("event", "sent", "acked", "seen", "missing", "ack", "delivery"):
+        caption = "seen: by every console, and for heartbeats: stored; times in ms"
+        table = Table(title="Rehearsal", caption=caption, box=None, padding=(0, 2, 0, 0))
+        for name in ("event", "sent", "acked", "seen", "missing", "ack p50", "p99", "delivery p50", "p99"):
             table.add_column(name, justify="left" if name == "event" else "right", no_wrap=True)
         missing = self.missing()
         for kind in sorted(set(self.kinds.values())):
@@ -81,11 +82,11 @@ class Tally:
                 str(len(acked)),
                 str(len(acked - missing)),
                 str(len(acked & missing)),
-                _quantiles(self.ack_s.get(kind, ())),
-                _quantiles(self.delivery_s.get(kind, ())),
+                *_quantiles(self.ack_s.get(kind, ())),
+                *_quantiles(self.delivery_s.get(kind, ())),
             )
         beats = [str(self.heartbeats[name]) for name in ("sent", "acked", "stored", "missing")]
-        table.add_row("heartbeat (seen: stored)", *beats, _quantiles(self.ack_s.get("heartbeat", ())), "")
+        table.add_row("heartbeat", *beats, *_quantiles(self.ack_s.get("heartbeat", ())), "", "")
         return table
 
     def lines(self) -> Iterable[str]:
@@ -100,8 +101,9 @@ class Tally:
         yield "Nothing is missing." if self.good() else "SOMETHING IS MISSING."
 
 
-def _quantiles(seconds: Iterable[float]) -> str:
+def _quantiles(seconds: Iterable[float]) -> list[str]:
+    """p50 and p99 in milliseconds; empty where there is nothing."""
     times = sorted(seconds)
-    return " / ".join(
-        f"{times[min(len(times) - 1, int(len(times) * part))] * 1000:.1f}" for part in (0.5, 0.99) if times
-    )
+    if not times:
+        return ["", ""]
+    return [f"{times[min(len(times) - 1, int(len(times) * part))] * 1000:.1f}" for part in (0.5, 0.99)]
