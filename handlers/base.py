@@ -15,12 +15,13 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
 from uuid import uuid4
 
 import socketio
+from bson import ObjectId
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from handlers.connections import Connection, Connections
-from models.actors import Role
-from models.database import is_unavailable
+from models.actors import Actor, Role
+from models.database import Stored, is_unavailable
 from models.errors import (
     Forbidden,
     Internal,
@@ -33,6 +34,7 @@ from models.errors import (
     UnknownEvent,
 )
 from models.fields import Payload
+from models.idempotency import Key
 from models.store import Store
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,12 @@ class NoPayload(Payload):
     """An event that takes nothing."""
 
 
+class Request(Payload):
+    """A writing event that may be sent again: the boundary answers a repeat as it did the first, for a day."""
+
+    request_id: Uuid
+
+
 class Auth(Payload):
     """What a client connects with."""
 
@@ -108,6 +116,18 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
         super().__init__(namespace)
         self.store = store
         self.connections = connections
+
+    async def _enter(self, connection: Connection, exam_id: ObjectId) -> Stored:
+        """The exam, which the connection takes part in from here on; NotFound where the actor may not see it.
+
+        It is noted before it is looked up, so that who is removed in between has a connection to be closed.
+        """
+        connection.exams.add(exam_id)
+        try:
+            return await self.store.exams.get(connection.actor, exam_id)
+        except Exception:
+            connection.exams.discard(exam_id)
+            raise
 
     async def disconnected(self, connection: Connection, reason: str) -> None:
         """What follows when a connection has gone."""
@@ -134,7 +154,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             token = auth.get("token") if isinstance(auth, dict) else None
             if not isinstance(token, str):
                 raise Unauthorized("Connect with auth: {token}.")
-            actor = await self.store.tokens.verify(token)
+            actor = await self._verify(token)
             if actor.role not in self.roles:
                 raise Forbidden(f"{self.namespace} is not for the role {actor.role}.")
             client_id = Auth.model_validate(auth).client_id or str(uuid4())
@@ -156,6 +176,14 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             )
         )
 
+    async def _verify(self, token: str) -> Actor:
+        """Who the token stands for, also where it is being revoked at this very moment."""
+        while True:
+            before = self.connections.revocations
+            actor = await self.store.tokens.verify(token)
+            if self.connections.revocations == before:
+                return actor
+
     async def _disconnect(self, sid: str, reason: str) -> None:
         connection = self.connections.get(sid)
         if connection:
@@ -173,7 +201,21 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
         if len(args) > 1:
             raise InvalidPayload("An event takes one payload.")
         payload = known.payload.model_validate(args[0] if args else {})
+        if isinstance(payload, Request):
+            return await self._once(known, connection, payload)
         return await known.method(self, connection, payload)
+
+    async def _once(self, known: Event, connection: Connection, payload: Request) -> Json:
+        idempotency = self.store.idempotency
+        content = payload.model_dump_json(exclude={"request_id"}).encode()
+        who_and_where = (str(connection.actor.id), self.namespace, known.name, payload.request_id.lower())
+        key = Key.of(*who_and_where, content=content)
+        async with idempotency.lock(key):
+            answer: Json | None = await idempotency.find(key)
+            if answer is None:
+                answer = await known.method(self, connection, payload)
+                await idempotency.keep(key, answer)
+            return answer
 
 
 class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types

@@ -86,4 +86,4 @@ class Binding:
         current = connection.session or session
         if not is_over(current):
             once = f"{type_}:{connection.sid}"
-            await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once))
+            await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once, new=True))

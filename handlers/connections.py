@@ -39,12 +39,9 @@ class Connection:
     user_agent: str | None
     limiter: AsyncLimiter | None
     closed: bool = False
-    exam: Stored | None = None  # /exam: what it takes part in, as it is now
+    exams: set[ObjectId] = field(default_factory=set)  # what it takes part in, or watches
+    exam: Stored | None = None  # /exam: the exam as it is now
     session: Stored | None = None  # /exam: its session as it is now
-    joined: set[ObjectId] = field(default_factory=set)  # /proctor: what it watches
-
-    def touches(self, exam_id: ObjectId) -> bool:
-        return exam_id in self.joined or (self.exam is not None and self.exam["_id"] == exam_id)
 
 
 class Sockets(Protocol):
@@ -68,6 +65,7 @@ class Connections:
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
         self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.revocations = 0  # how often somebody was shut out: who sees it change while looking, looks again
         self.shutting_down = False
 
     def open(self) -> None:
@@ -152,12 +150,13 @@ class Connections:
     async def close_members(self, exam_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
         """Close what users who are no longer assigned to an exam have open in it."""
         gone = set(user_ids)
-        await self._close(lambda connection: connection.actor.id in gone and connection.touches(exam_id))
+        await self._close(lambda connection: connection.actor.id in gone and exam_id in connection.exams)
 
     async def close_exam(self, exam_id: ObjectId) -> None:
-        await self._close(lambda connection: connection.touches(exam_id))
+        await self._close(lambda connection: exam_id in connection.exams)
 
     async def _close(self, concerned: Callable[[Connection], Any]) -> None:
+        self.revocations += 1
         found = [connection for connection in self._by_sid.values() if concerned(connection)]
         await asyncio.gather(*(self.disconnect(connection) for connection in found))
 
@@ -167,6 +166,7 @@ class Connections:
             await asyncio.sleep(_SWEEP_S)
             time = now()
             try:
-                await self._close(lambda connection: connection.actor.expires_at <= time)  # noqa: B023 called in here
+                for connection in [one for one in self._by_sid.values() if one.actor.expires_at <= time]:
+                    await self.disconnect(connection)
             except Exception:  # the sweep must go on
                 logger.exception("closing expired connections failed")

@@ -30,11 +30,21 @@ class Report(Payload):
     """What the exam client reports: one entry of the log."""
 
     seq: Seq | None = None
-    occurred_at: Instant | None = None
 
     def content(self) -> tuple[str, Json]:
         """The activity's type and data."""
         raise NotImplementedError
+
+    def time(self) -> datetime | None:
+        """When the client says that it happened."""
+        return None
+
+
+class TimedReport(Report):
+    occurred_at: Instant | None = None
+
+    def time(self) -> datetime | None:
+        return self.occurred_at
 
 
 class Start(Payload):
@@ -42,7 +52,7 @@ class Start(Payload):
     chat_since: Offset = 0
 
 
-class TabChange(Report):
+class TabChange(TimedReport):
     hidden: bool = True
     duration_ms: DurationMs | None = None
 
@@ -57,7 +67,7 @@ class Chat(Report):
         return "chat", _data(self) | {"to": "proctors"}
 
 
-class AnyActivity(Report):
+class AnyActivity(TimedReport):
     type: str
     data: dict[str, Any] = Field(default_factory=dict)
 
@@ -101,17 +111,16 @@ class ExamNamespace(Namespace):
 
     @event
     async def on_start(self, connection: Connection, payload: Start) -> Json:
-        if connection.exam is not None and connection.exam["_id"] != payload.exam_id:
+        if connection.exams - {payload.exam_id}:
             raise Conflict("This connection takes part in another exam.")
-        exam = await self.store.exams.get(connection.actor, payload.exam_id)
-        connection.exam = exam  # from here on, losing the assignment closes the connection
+        exam = connection.exam = await self._enter(connection, payload.exam_id)
         try:
             session, _ = await self.store.sessions.start(connection.actor, exam)
             seqs = await self.store.log.of(exam["_id"]).bind(session["_id"], connection.client_id)
             session = await self.binding.bind(connection, session)
         except Exception:
             if connection.session is None:
-                connection.exam = None
+                connection.exams.clear()
             raise
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
         chat = await self.store.log.chat_to_student(exam["_id"], session["_id"], payload.chat_since, _CHAT_AT_START)
@@ -190,7 +199,7 @@ class ExamNamespace(Namespace):
             actor_id=connection.actor.id,
             client_id=connection.client_id,
             seq=report.seq,
-            occurred_at=report.occurred_at,
+            occurred_at=report.time(),
             late=late,
         )
 

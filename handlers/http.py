@@ -13,16 +13,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp_pydantic.decorator import inject_params
 from aiohttp_pydantic.oas import typing as oas_typing
 from bson import ObjectId
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from handlers.base import Json, detail, to_error
+from handlers.base import Json, to_error
 from handlers.connections import Connections
+from handlers.http_payload import MAX_BODY, check_json, check_query, read_body, refuse_payload
 from models.actors import Actor, Role
 from models.database import Stored
 from models.errors import (
@@ -46,7 +46,6 @@ ACTOR: Final = web.RequestKey("actor", Actor)
 KEY: Final = web.RequestKey("idempotency_key", Key)
 _LOADED: Final = web.RequestKey("loaded", dict[str, Any])
 
-MAX_BODY: Final = 1024**2
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 500
 
@@ -90,7 +89,7 @@ def operation(
                 return await _once(request, lambda: handler(request, *arguments, **more))
             return await handler(request, *arguments, **more)
 
-        validated = inject_params(on_validation_error=_refuse_payload).and_request(once)
+        validated = inject_params(on_validation_error=refuse_payload).and_request(once)
 
         @functools.wraps(validated)
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -101,9 +100,9 @@ def operation(
             if load is not None:
                 resource_id = path_id(request)
                 request[_LOADED] = await load(request.app[STORE], request[ACTOR], resource_id)
-            _check_query(request, queries)
+            check_query(request, queries)
             if has_body:
-                _check_json(request, await request.read())
+                check_json(request, await request.read())
             response: web.StreamResponse = await validated(request)
             return response
 
@@ -119,7 +118,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith("/socket.io/"):
         return await handler(request)
     try:
-        await _read(request)
+        await read_body(request)
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -206,16 +205,6 @@ def page(request: web.Request, items: Sequence[Json], limit: int, cursor: Mappin
     return response
 
 
-async def _read(request: web.Request) -> None:
-    """Have the body read; aiohttp keeps it."""
-    try:
-        await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise PayloadTooLarge(f"A body may have {MAX_BODY} bytes.") from error
-    except (web.RequestPayloadError, ConnectionError) as error:  # a wrong Content-Encoding, a client that went
-        raise InvalidPayload("The body cannot be read.", [{"loc": ["body"], "msg": str(error)}]) from error
-
-
 async def _once(request: web.Request, work: Callable[[], Awaitable[web.Response]]) -> web.Response:
     """Answer a repeat as the first was answered. A refusal is not kept: nothing was written."""
     actor = request.get(ACTOR)
@@ -238,37 +227,3 @@ async def _once(request: web.Request, work: Callable[[], Awaitable[web.Response]
             {"body": response.body, "status": response.status, "location": response.headers.get("Location")},
         )
         return response
-
-
-async def _refuse_payload(error: ValidationError, context: str) -> web.StreamResponse:
-    if context == "path":
-        raise NotFound("No such thing: the path has no id.")
-    details = [detail(one) for one in error.errors(include_url=False)]
-    if context != "body":
-        for one in details:
-            one["loc"] = ["query", *one["loc"]]
-    raise InvalidPayload("The payload is not valid.", details)
-
-
-def _check_query(request: web.Request, known: set[str]) -> None:
-    """Refuse what aiohttp-pydantic would ignore: unknown names, and names given twice."""
-    wrong = [name for name in request.query if name not in known or len(request.query.getall(name)) > 1]
-    if wrong:
-        details = [{"loc": ["query", name], "msg": "unknown, or given twice"} for name in dict.fromkeys(wrong)]
-        raise InvalidPayload("The query is not valid.", details)
-
-
-def _check_json(request: web.Request, content: bytes) -> None:
-    """Refuse what is no JSON before aiohttp-pydantic reads it with the standard library's laxer parser.
-
-    That one takes NaN, lone surrogates and numbers without bound, and answers 500 to what is not UTF-8.
-    """
-    try:
-        charset = request.charset or "utf-8"
-        if charset.lower().replace("-", "") != "utf8":
-            raise ValueError("JSON is UTF-8")
-        value = orjson.loads(content)
-    except ValueError as error:
-        raise InvalidPayload("The body is not JSON.", [{"loc": ["body"], "msg": str(error)}]) from error
-    if not isinstance(value, dict):
-        raise InvalidPayload("The body is not a JSON object.", [{"loc": ["body"], "msg": "not an object"}])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from bson import ObjectId
 from pydantic import Field
 
-from handlers.base import Json, Namespace, Uuid, event
+from handlers.base import Json, Namespace, Request, event
 from handlers.broadcast import Broadcast, console_room
 from handlers.connections import Connection, Connections
 from models.activity import Entry, Text
@@ -34,8 +34,7 @@ class Leave(Payload):
     exam_id: Id
 
 
-class Chat(Payload):
-    request_id: Uuid
+class Chat(Request):
     exam_id: Id
     session_id: Id | None = None
     text: Text
@@ -52,9 +51,8 @@ class ProctorNamespace(Namespace):
 
     @event
     async def on_join(self, connection: Connection, payload: Join) -> Json:
-        exam = await self.store.exams.get(connection.actor, payload.exam_id)
         await self._leave(connection, payload.exam_id)
-        connection.joined.add(payload.exam_id)  # from here on, losing the assignment closes the connection
+        exam = await self._enter(connection, payload.exam_id)
         log = self.store.log.of(payload.exam_id)
         await log.open()
         with self.broadcast.joining(payload.exam_id) as meanwhile:
@@ -113,13 +111,13 @@ class ProctorNamespace(Namespace):
                 raise NotFound("No such session in this exam.")
             data = {"text": payload.text, "to": "student"}
             entry = entry_of(session, "chat", "proctor", data, actor_id=actor.id, actor_name=actor.name, once=once)
-            if is_over(session) and not await self.store.log.has(entry):
+            if is_over(session):
                 raise Conflict("The session is over.")
         recorded = await self.store.log.append(entry)
-        return recorded.ack()
+        return {"id": recorded.record["id"], "offset": recorded.record["offset"]}
 
     async def _leave(self, connection: Connection, exam_id: ObjectId) -> None:
-        connection.joined.discard(exam_id)
+        connection.exams.discard(exam_id)
         await self.server.leave_room(connection.sid, console_room(exam_id), namespace=self.namespace)
         # A push that was on its way when we left is a task that was made before; let it go out before the ack does.
         await asyncio.sleep(0)

@@ -20,10 +20,11 @@ from typing import Any, Final
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from models.activity import Entry, severity
+from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
-from models.errors import Conflict, ProctoringError, Unavailable
-from models.offsets import MAX_READ, find_head, read_offsets, record_id
+from models.errors import ProctoringError, Unavailable
+from models.offsets import MAX_READ, find_head, read_offsets
+from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
 
 logger = logging.getLogger(__name__)
@@ -34,20 +35,6 @@ Source = tuple[ObjectId | None, str]  # what numbers its entries: a session's cl
 _PATIENCE_S: Final = 5.0  # how long an entry may wait for the database before its caller is told `unavailable`
 _RETRY_S: Final = 0.2
 _MAX_WAITING: Final = 10_000
-
-
-class Recorded:
-    """Where an entry is in the log. `duplicate`: it had been there before."""
-
-    __slots__ = ("duplicate", "record")
-
-    def __init__(self, record: Stored, duplicate: bool) -> None:
-        self.record, self.duplicate = record, duplicate
-
-    def ack(self) -> dict[str, Any]:
-        """The data of the ack: `{id, offset, duplicate?}`."""
-        ack = {"id": self.record["id"], "offset": self.record["offset"]}
-        return ack | {"duplicate": True} if self.duplicate else ack
 
 
 class _Waiting:
@@ -86,10 +73,16 @@ class ExamLog:
                 self.head = await find_head(self._activity, self._exam_id)
                 self._opened = True
 
-    async def bind(self, session_id: ObjectId | None, guard: str) -> Seqs:
-        """What is stored of one source, kept up to date from here on: enough to tell a repeat without an index."""
+    async def bind(self, session_id: ObjectId | None, guard: str, *, new: bool = False) -> Seqs:
+        """What is stored of one source, kept up to date from here on: enough to tell a repeat without an index.
+
+        `new`: nothing of it was stored before this process came to know it, so that there is nothing to read.
+        """
         source = (session_id, guard)
-        if source not in self._bound:
+        if new:
+            self._seqs.setdefault(source, Seqs())
+            self._bound.add(source)
+        elif source not in self._bound:
             # Registered before the read, so that what is committed meanwhile is not missed.
             self._seqs.setdefault(source, Seqs())
             await self.open()
@@ -112,7 +105,7 @@ class ExamLog:
         await self.open()
         for entry in entries:
             if entry.guard is not None:
-                await self.bind(entry.session_id, entry.guard)
+                await self.bind(entry.session_id, entry.guard, new=entry.new)
         while len(self._waiting) >= _MAX_WAITING:
             self._room.clear()
             await self._room.wait()
@@ -122,22 +115,26 @@ class ExamLog:
         if self._writer is None:
             self._writer = loop.create_task(self._write())
         results = await asyncio.gather(*(one.future for one in waiting), return_exceptions=True)
-        return [await self._answer(one.entry, result) for one, result in zip(waiting, results, strict=True)]
+        repeats = await self._stored([entry for entry, result in zip(entries, results, strict=True) if result is None])
+        return [
+            answer(entry, result, repeats.get((_source(entry), entry.guard_seq)))
+            for entry, result in zip(entries, results, strict=True)
+        ]
 
-    async def _answer(self, entry: Entry, result: Stored | BaseException | None) -> Recorded | ProctoringError:
-        if isinstance(result, ProctoringError):
-            return result
-        if isinstance(result, BaseException):
-            raise result
-        if result is not None:
-            return Recorded(result, duplicate=False)
-        same = {"guard": entry.once} if entry.once else {"clientId": entry.client_id, "seq": entry.seq}
-        stored = await self._activity.find_one({"examId": self._exam_id, "sessionId": entry.session_id} | same)
-        if stored is None:  # the exam was deleted meanwhile
-            return Conflict("The exam is gone.")
-        if any(stored[name] != value for name, value in _content(entry).items()):
-            return Conflict("This was recorded before, with other content.")
-        return Recorded(stored, duplicate=True)
+    async def _stored(self, repeats: Sequence[Entry]) -> dict[tuple[Source, int], Stored]:
+        """The stored records that these repeat, with one query a source."""
+        found: dict[tuple[Source, int], Stored] = {}
+        by_source: dict[Source, list[Entry]] = {}
+        for entry in repeats:
+            by_source.setdefault(_source(entry), []).append(entry)
+        for source, entries in by_source.items():
+            numbers = [entry.guard_seq for entry in entries]
+            same: dict[str, Any] = {"clientId": source[1], "seq": {"$gte": min(numbers), "$lte": max(numbers)}}
+            if entries[0].once:
+                same = {"guard": source[1]}
+            async for record in self._activity.find({"examId": self._exam_id, "sessionId": source[0]} | same):
+                found[source, 1 if entries[0].once else record["seq"]] = record
+        return found
 
     async def _write(self) -> None:
         """Commit until nothing waits. One at a time runs."""
@@ -181,7 +178,9 @@ class ExamLog:
         records: list[tuple[_Waiting, Stored]] = []
         taken: set[tuple[Source, int]] = set()
         for one in batch:
-            source, seq = (one.entry.session_id, one.entry.guard or ""), one.entry.guard_seq
+            if one.future.done():  # found stored by `_catch_up`
+                continue
+            source, seq = _source(one.entry), one.entry.guard_seq
             if one.entry.guard is not None:
                 if seq in self._seqs[source]:
                     _resolve(one, None)
@@ -189,7 +188,7 @@ class ExamLog:
                 if (source, seq) in taken:
                     continue
                 taken.add((source, seq))
-            records.append((one, _record(one, self.head + len(records) + 1)))
+            records.append((one, record_of(one.entry, one.record_id, self.head + len(records) + 1)))
         return records
 
     async def _catch_up(self, batch: list[_Waiting]) -> None:
@@ -228,39 +227,10 @@ class ExamLog:
         self._room.set()
 
 
+def _source(entry: Entry) -> Source:
+    return entry.session_id, entry.guard or ""
+
+
 def _resolve(one: _Waiting, record: Stored | None) -> None:
     if not one.future.done():  # its caller may be gone
         one.future.set_result(record)
-
-
-def _content(entry: Entry) -> dict[str, Any]:
-    """What tells a repeat from another event under the same `seq`."""
-    return {"type": entry.type, "data": entry.data, "occurredAt": entry.occurred_at}
-
-
-def _record(one: _Waiting, offset: int) -> Stored:
-    entry = one.entry
-    record = {
-        "_id": record_id(entry.exam_id, offset),
-        "id": one.record_id,
-        "offset": offset,
-        "examId": entry.exam_id,
-        "sessionId": entry.session_id,
-        "userId": entry.user_id,
-        "organisationId": entry.organisation_id,
-        "type": entry.type,
-        "severity": severity(entry.type, entry.data),
-        "source": entry.source,
-        "actorId": entry.actor_id,
-        "clientId": entry.client_id,
-        "seq": entry.seq,
-        "occurredAt": entry.occurred_at,
-        "receivedAt": entry.received_at,
-        "late": entry.late,
-        "data": entry.data,
-    }
-    if entry.actor_name is not None:
-        record["actorName"] = entry.actor_name
-    if entry.once is not None:
-        record["guard"] = entry.once
-    return record

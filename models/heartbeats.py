@@ -44,6 +44,7 @@ class Heartbeats:
         self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
         self._exams: dict[ObjectId, ObjectId] = {}
         self._folding: asyncio.Task[None] | None = None
+        self._numbered: dict[ObjectId, datetime] = {}
         self.last: dict[ObjectId, datetime] = {}
 
     async def open(self) -> None:
@@ -73,10 +74,10 @@ class Heartbeats:
     async def beat(self, session_id: ObjectId, exam_id: ObjectId) -> datetime:
         """Record one heartbeat; returns its moment once it is stored."""
         at = now()
-        last = self.last.get(session_id)
+        last = self._numbered.get(session_id)
         if last is not None and at <= last:  # a session's moments differ, so that each is kept
             at = last + timedelta(milliseconds=1)
-        self.last[session_id] = at
+        self._numbered[session_id] = at
         self._gathering.append((session_id, exam_id, at))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
@@ -92,8 +93,8 @@ class Heartbeats:
             try:
                 await self._groups.insert_one(
                     {
-                        # The last one's: a group goes only when all that is in it has been folded.
-                        "minute": _minute(beats[-1][2]),
+                        # The latest: a group goes only when all that is in it has been folded.
+                        "minute": max(_minute(at) for _, _, at in beats),
                         "sessions": [session_id for session_id, _, _ in beats],
                         "exams": [exam_id for _, exam_id, _ in beats],
                         "times": [at for _, _, at in beats],
@@ -137,6 +138,7 @@ class Heartbeats:
         """Drop what is remembered of sessions that were deleted."""
         for session_id in session_ids:
             self.last.pop(session_id, None)
+            self._numbered.pop(session_id, None)
             self._exams.pop(session_id, None)
             for beats in self._unfolded.values():
                 beats.pop(session_id, None)

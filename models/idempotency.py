@@ -53,7 +53,7 @@ class Idempotency:
         if stored is None:
             return None
         if stored["content"] != key.content:
-            raise Conflict("This Idempotency-Key was used with another content.")
+            raise Conflict("This was sent before with other content.")
         return stored["answer"]
 
     async def keep(self, key: Key, answer: Any) -> None:

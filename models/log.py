@@ -9,8 +9,9 @@ from bson import ObjectId
 from models.activity import Entry
 from models.database import Database, Stored
 from models.errors import ProctoringError
-from models.exam_log import ExamLog, Recorded, Subscriber
+from models.exam_log import ExamLog, Subscriber
 from models.offsets import read_offsets
+from models.records import Recorded
 
 
 class ActivityLog:
@@ -37,12 +38,6 @@ class ActivityLog:
         if isinstance(result, ProctoringError):
             raise result
         return result
-
-    async def has(self, entry: Entry) -> bool:
-        """Whether an entry with the same guard is recorded."""
-        if entry.guard is None:
-            return False
-        return entry.guard_seq in await self.of(entry.exam_id).bind(entry.session_id, entry.guard)
 
     async def read(self, exam_id: ObjectId, since: int, until: int) -> list[Stored]:
         """The records of an exam with `since < offset <= until`, in order."""

@@ -23,6 +23,7 @@ class Guard(TypedDict, total=False):
     client_id: str | None
     seq: int | None
     once: str | None
+    new: bool
     occurred_at: datetime | None
     late: bool
     actor_name: str | None

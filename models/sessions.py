@@ -91,7 +91,8 @@ class Sessions:
         except NotFound:  # the exam, or the assignment, went while we were starting
             await self._sessions.delete_one({"_id": session["_id"]})
             raise
-        await self._settle(session)
+        await self._tell(session)
+        await self._settle(session, new=True)
         return session, True
 
     async def end(self, session: Stored, actor: Actor, reason: str | None = None) -> Stored:
@@ -114,7 +115,12 @@ class Sessions:
                     "data": data,
                 },
             }
-            session = await self._change(session, changes) or await self.by_id(session["_id"])
+            changed = await self._change(session, changes)
+            if changed:
+                await self._tell(changed)
+                await self._settle(changed, new=True)
+                return changed
+            session = await self.by_id(session["_id"])
         await self._settle(session)
         return session
 
@@ -220,8 +226,11 @@ class Sessions:
         result = await self._sessions.update_one({"_id": session["_id"], "rev": session["rev"]}, {"$set": changes})
         return session | changes if result.matched_count else None
 
-    async def _settle(self, session: Stored) -> None:
-        """Record in the log, once, what is stored with the session as `unlogged`, and tell of it."""
+    async def _settle(self, session: Stored, *, new: bool = False) -> None:
+        """Record in the log, once, what is stored with the session as `unlogged`.
+
+        `new`: the change is this caller's own, and told; else it is one that nobody may have been told of.
+        """
         change = session.get("unlogged")
         if change is None:
             return
@@ -233,10 +242,12 @@ class Sessions:
             actor_id=change["actorId"],
             received_at=change["at"],
             once=f"{change['type']}:{change['at'].isoformat()}",
+            new=new,
         )
-        await self._log.append(entry)
+        recorded = await self._log.append(entry)
         session.pop("unlogged")
-        await self._tell(session)
+        if not (new or recorded.duplicate):
+            await self._tell(session)
         task = asyncio.create_task(self._take_off(session["_id"], change["at"]))
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)

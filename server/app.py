@@ -26,7 +26,8 @@ from handlers.binding import Binding
 from handlers.broadcast import Broadcast
 from handlers.connections import Connections
 from handlers.exam_namespace import ExamNamespace
-from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, MAX_BODY, STORE, errors
+from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, STORE, errors
+from handlers.http_payload import MAX_BODY
 from handlers.openapi import make_openapi
 from handlers.proctor_namespace import ProctorNamespace
 from models.database import Database

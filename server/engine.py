@@ -14,6 +14,8 @@ from typing import Any, Final
 import engineio
 import orjson
 import socketio
+from aiohttp import web
+from engineio.async_drivers import aiohttp as engineio_aiohttp
 
 from models.errors import Unauthorized
 from models.fields import to_json
@@ -46,8 +48,26 @@ class TextPacket(socketio.packet.Packet):  # type: ignore[misc] # python-socketi
     uses_binary_events = False
 
 
+class WebSocket(engineio_aiohttp.WebSocket):  # type: ignore[misc] # python-engineio ships no types
+    """A WebSocket without compression, which costs 100 KB a connection, and with room for the largest frame.
+
+    aiohttp refuses a frame of just the size that it is given.
+    """
+
+    async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
+        self.environ = environ
+        self._sock = web.WebSocketResponse(max_msg_size=self.server.max_http_buffer_size + 1, compress=False)
+        await self._sock.prepare(environ["aiohttp.request"])
+        await self.handler(self)
+        return self._sock
+
+
 class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ships no types
     """Engine.IO whose closed sockets are really closed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._async: dict[str, Any] = {**self._async, "websocket": WebSocket}
 
     async def close(self, eio_sid: str) -> None:
         """Close one connection, once what waits for it is sent."""
@@ -85,6 +105,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
+            if isinstance(data, str) and eio_sid in self._binary_packet:
+                raise ValueError("text where an attachment is due")
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:  # noqa: BLE001 nobody can tell which ack was asked for
             logger.info("a packet that cannot be decoded closes its connection: %s", str(error)[:200])

@@ -276,6 +276,19 @@ async def test_a_token_revoked_while_its_socket_connects_does_not_stay_connected
     await asyncio.wait_for(socket.gone.wait(), 3)
 
 
+async def _ends(socket: Socket, event: str, payload: dict[str, str]) -> None:
+    """The event is refused, or its connection is closed: before its ack or right after it."""
+    call = asyncio.ensure_future(socket.call(event, payload))
+    gone = asyncio.ensure_future(socket.gone.wait())
+    await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
+    if call.done() and not call.result()["ok"]:
+        assert call.result()["error"]["code"] in ("not_found", "unauthorized")
+    else:
+        await asyncio.wait_for(gone, 3)
+    for task in (call, gone):
+        task.cancel()
+
+
 async def test_who_is_removed_while_starting_does_not_stay(
     school: Organisation, connect: Connect, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,11 +297,7 @@ async def test_who_is_removed_while_starting_does_not_stay(
     await before.close()
     student = await connect("/exam", school.student.token)
     _once(monkeypatch, store.exams, "get", lambda: _remove(school, school.student))
-    ack = await student.call("start", {"examId": school.exam_id})
-    if ack["ok"]:
-        await asyncio.wait_for(student.gone.wait(), 3)
-    else:
-        assert ack["error"]["code"] in ("not_found", "unauthorized")
+    await _ends(student, "start", {"examId": school.exam_id})
 
 
 async def test_who_is_removed_while_joining_is_pushed_nothing(
@@ -296,11 +305,7 @@ async def test_who_is_removed_while_joining_is_pushed_nothing(
 ) -> None:
     console = await connect("/proctor", school.proctor.token)
     _once(monkeypatch, store.exams, "get", lambda: _remove(school, school.proctor))
-    ack = await console.call("join", {"examId": school.exam_id})
-    if ack["ok"]:
-        await asyncio.wait_for(console.gone.wait(), 3)
-    else:
-        assert ack["error"]["code"] in ("not_found", "unauthorized")
+    await _ends(console, "join", {"examId": school.exam_id})
 
 
 async def test_a_new_user_of_the_same_address_does_not_get_the_old_ones_token_back(
