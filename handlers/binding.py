@@ -44,7 +44,7 @@ class Binding:
             if old is not None:
                 await self._replace(old, silent=old.client_id == connection.client_id)
             elif not is_over(session):
-                session = await self._store.sessions.set_connectivity(session["_id"], "ONLINE")
+                session = await self._store.sessions.set_connectivity(session, "ONLINE")
                 self._connections.refresh(session)
         if connection.closed:  # it went while it was being bound, so its end found nothing to take off
             await self.unbind(connection, "transport close")
@@ -61,9 +61,9 @@ class Binding:
                 if self._connections.bound(session["_id"]) is not connection:
                     return
                 try:
-                    await self._store.sessions.by_id(session["_id"])
-                    await self._record(session, "disconnected", {"reason": reason}, connection)
-                    await self._store.sessions.set_connectivity(session["_id"], "MISSING")
+                    current = await self._store.sessions.by_id(session["_id"])
+                    await self._record(current, "disconnected", {"reason": reason}, connection)
+                    await self._store.sessions.set_connectivity(current, "MISSING")
                     self._connections.unbind(session["_id"])
                 except NotFound:  # the session went with its exam
                     self._connections.unbind(session["_id"])
@@ -86,4 +86,4 @@ class Binding:
         current = connection.session or session
         if not is_over(current):
             once = f"{type_}:{connection.sid}"
-            await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once, new=True))
+            await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once))

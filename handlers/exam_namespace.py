@@ -116,14 +116,15 @@ class ExamNamespace(Namespace):
         exam = connection.exam = await self._enter(connection, payload.exam_id)
         try:
             session, _ = await self.store.sessions.start(connection.actor, exam)
-            seqs = await self.store.log.of(exam["_id"]).bind(session["_id"], connection.client_id)
+            log = self.store.log.of(exam["_id"])
+            seqs = await log.bind(session["_id"], connection.client_id)
             session = await self.binding.bind(connection, session)
         except Exception:
             if connection.session is None:
                 connection.exams.clear()
             raise
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
-        chat = await self.store.log.chat_to_student(exam["_id"], session["_id"], payload.chat_since, _CHAT_AT_START)
+        chat = await log.chat(session["_id"], payload.chat_since, _CHAT_AT_START)
         return {
             "session": self.store.sessions.view(session),
             "exam": exam_view(connection.actor, exam),

@@ -174,8 +174,7 @@ class Entry:
     """What is to be recorded; the log adds id, offset and severity.
 
     An entry with the same session, `client_id` and `seq` is recorded once, where both are given; one without them
-    that has a `once`, once with that; `new` says that no process before this one can have recorded it. `actor_name`
-    is kept for chat, so that a student can be told who wrote.
+    that has a `once`, once with that. `actor_name` is kept for chat, so that a student can be told who wrote.
     """
 
     exam_id: ObjectId
@@ -190,7 +189,6 @@ class Entry:
     client_id: str | None = None
     seq: int | None = None
     once: str | None = None
-    new: bool = False
     occurred_at: datetime | None = None
     late: bool = False
     data: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,9 @@ change of driver is a change of this file. What the queries may use was measured
 - `_id` is looked up by point only; a range over it is a scan. Ranges go over a secondary index or a list of ids.
 - `findAndModify` is a scan. A conditional change is `update_one` on `_id` and `rev`.
 - A sorted query with a limit reads the whole range first: ranges are bounded at both ends where that matters.
+- `$and` is a scan: filters are merged flat, see `both`.
+- Of a compound index only the first field is used as soon as the filter names a field outside it: such a field is
+  filtered here, in Python.
 """
 
 from __future__ import annotations
@@ -80,6 +83,13 @@ class Database:
 
     def close(self) -> None:
         self._client.close()
+
+
+def both(one: Filter, other: Filter) -> Filter:
+    """A filter that wants what both want, flat where their fields allow it."""
+    if any(one[field] != other[field] for field in one.keys() & other.keys()):
+        return {"$and": [one, other]}
+    return {**one, **other}
 
 
 def patience() -> AbstractContextManager[object]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
@@ -23,6 +23,7 @@ from pymongo.errors import PyMongoError
 from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
+from models.known import Known, Source, number_of
 from models.offsets import MAX_READ, find_head, read_offsets
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
@@ -30,7 +31,6 @@ from models.seqs import Seqs
 logger = logging.getLogger(__name__)
 
 Subscriber = Callable[[ObjectId, list[Stored]], Awaitable[None]]
-Source = tuple[ObjectId | None, str]  # what numbers its entries: a session's client, or a guard of its own
 
 _PATIENCE_S: Final = 5.0  # how long an entry may wait for the database before its caller is told `unavailable`
 _RETRY_S: Final = 0.2
@@ -62,39 +62,32 @@ class ExamLog:
         self._opening = asyncio.Lock()
         self._opened = False
         self._behind = False  # something was written whose outcome we do not know
-        self._seqs: dict[Source, Seqs] = {}
-        self._bound: set[Source] = set()
+        self._known = Known(database.activity, exam_id)
         self.head = 0
 
     async def open(self) -> None:
-        """Find the head, once."""
+        """Find the head, once, and what concerns the whole exam."""
         async with self._opening:
             if not self._opened:
+                await self._known.take_up(None)
                 self.head = await find_head(self._activity, self._exam_id)
                 self._opened = True
 
-    async def bind(self, session_id: ObjectId | None, guard: str, *, new: bool = False) -> Seqs:
-        """What is stored of one source, kept up to date from here on: enough to tell a repeat without an index.
+    def begin(self, session_id: ObjectId) -> None:
+        """Know a session that has just been made, of which nothing can be stored."""
+        self._known.begin(session_id)
 
-        `new`: nothing of it was stored before this process came to know it, so that there is nothing to read.
-        """
-        source = (session_id, guard)
-        if new:
-            self._seqs.setdefault(source, Seqs())
-            self._bound.add(source)
-        elif source not in self._bound:
-            # Registered before the read, so that what is committed meanwhile is not missed.
-            self._seqs.setdefault(source, Seqs())
-            await self.open()
-            query = {
-                "examId": self._exam_id,
-                "sessionId": session_id,
-                "$or": [{"clientId": guard}, {"guard": guard}],
-            }
-            async for stored in self._activity.find(query, {"sessionId": 1, "clientId": 1, "seq": 1, "guard": 1}):
-                self._remember(stored)
-            self._bound.add(source)
-        return self._seqs[source]
+    async def bind(self, session_id: ObjectId, client_id: str) -> Seqs:
+        """What is stored of one client, kept up to date from here on."""
+        await self.open()
+        await self._known.take_up(session_id)
+        return self._known.seqs((session_id, client_id))
+
+    async def chat(self, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
+        """The latest that proctors wrote to a session, or to all of the exam, after `since`, in order."""
+        await self.open()
+        await self._known.take_up(session_id)
+        return self._known.chat(session_id, since, limit)
 
     async def append(self, entries: Sequence[Entry]) -> list[Recorded | ProctoringError]:
         """Record all of these in order, each once; returns when the database has acknowledged them.
@@ -103,9 +96,8 @@ class ExamLog:
         Unavailable where the database did not answer in time.
         """
         await self.open()
-        for entry in entries:
-            if entry.guard is not None:
-                await self.bind(entry.session_id, entry.guard, new=entry.new)
+        for session_id in {entry.session_id for entry in entries if entry.guard is not None}:
+            await self._known.take_up(session_id)
         while len(self._waiting) >= _MAX_WAITING:
             self._room.clear()
             await self._room.wait()
@@ -128,12 +120,11 @@ class ExamLog:
         for entry in repeats:
             by_source.setdefault(_source(entry), []).append(entry)
         for source, entries in by_source.items():
-            numbers = [entry.guard_seq for entry in entries]
-            same: dict[str, Any] = {"clientId": source[1], "seq": {"$gte": min(numbers), "$lte": max(numbers)}}
-            if entries[0].once:
-                same = {"guard": source[1]}
-            async for record in self._activity.find({"examId": self._exam_id, "sessionId": source[0]} | same):
-                found[source, 1 if entries[0].once else record["seq"]] = record
+            wanted = {entry.guard_seq for entry in entries}
+            async for record in self._activity.find({"examId": self._exam_id, "sessionId": source[0]}):
+                number = number_of(record, source[1])
+                if number in wanted:
+                    found[source, number] = record
         return found
 
     async def _write(self) -> None:
@@ -182,7 +173,7 @@ class ExamLog:
                 continue
             source, seq = _source(one.entry), one.entry.guard_seq
             if one.entry.guard is not None:
-                if seq in self._seqs[source]:
+                if seq in self._known.seqs(source):
                     _resolve(one, None)
                     continue
                 if (source, seq) in taken:
@@ -204,19 +195,13 @@ class ExamLog:
     async def _hand_over(self, records: list[Stored]) -> None:
         """Make `records`, which come right after the head, known here and to the subscribers."""
         for record in records:
-            self._remember(record)
+            self._known.add(record)
         self.head = records[-1]["offset"]
         for subscriber in self._subscribers:
             try:
                 await subscriber(self._exam_id, records)
             except Exception:  # a subscriber's failure is not the log's
                 logger.exception("a subscriber of the log failed", extra={"examId": str(self._exam_id)})
-
-    def _remember(self, record: Stored) -> None:
-        guard = record.get("guard") or (record["clientId"] if record["seq"] is not None else None)
-        seqs = self._seqs.get((record["sessionId"], guard)) if guard is not None else None
-        if seqs is not None:
-            seqs.add(1 if record.get("guard") else record["seq"])
 
     def _expire(self, waiting: list[_Waiting]) -> None:
         time = asyncio.get_running_loop().time()

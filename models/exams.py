@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, patience
+from models.database import Database, Stored, both, patience
 from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
@@ -67,15 +67,21 @@ class Exams:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [exams_of(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = both(exams_of(actor), {"_id": {"$gt": after}} if after else {})
         found: list[Stored] = await self._database.exams.find(query).sort("_id", 1).to_list(limit)
         return found
 
     async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
-        found: Stored | None = await self._database.exams.find_one({"$and": [{"_id": exam_id}, exams_of(actor)]})
+        found: Stored | None = await self._database.exams.find_one(both({"_id": exam_id}, exams_of(actor)))
         if found is None:
             raise NotFound("No such exam.")
         return found
+
+    async def check(self, actor: Actor, exam_id: ObjectId) -> None:
+        """NotFound where `actor` may not see the exam."""
+        query = both({"_id": exam_id}, exams_of(actor))
+        if await self._database.exams.find_one(query, {"_id": 1}) is None:
+            raise NotFound("No such exam.")
 
     async def by_id(self, exam_id: ObjectId) -> Stored:
         found: Stored | None = await self._database.exams.find_one({"_id": exam_id})

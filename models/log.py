@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bson import ObjectId
 
 from models.activity import Entry
@@ -47,22 +45,11 @@ class ActivityLog:
         self, exam_id: ObjectId, session_id: ObjectId, since: int, activity_type: str | None, limit: int
     ) -> list[Stored]:
         """One session's records after `since`, in offset order."""
-        query: dict[str, Any] = {"examId": exam_id, "sessionId": session_id, "offset": {"$gt": since}}
-        if activity_type:
-            query["type"] = activity_type
-        found: list[Stored] = await self._database.activity.find(query).sort("offset", 1).to_list(limit)
-        return found
-
-    async def chat_to_student(self, exam_id: ObjectId, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
-        """The latest that proctors wrote to one student or to all of the exam after `since`, in order."""
+        query = {"examId": exam_id, "sessionId": session_id, "offset": {"$gt": since}}
         found: list[Stored] = []
-        for recipient in (session_id, None):
-            query = {
-                "examId": exam_id,
-                "sessionId": recipient,
-                "offset": {"$gt": since},
-                "type": "chat",
-                "source": "proctor",
-            }
-            found += await self._database.activity.find(query).sort("offset", -1).to_list(limit)
-        return sorted(found, key=lambda record: int(record["offset"]))[-limit:]
+        async for record in self._database.activity.find(query).sort("offset", 1):
+            if activity_type in (None, record["type"]):
+                found.append(record)
+                if len(found) == limit:
+                    break
+        return found

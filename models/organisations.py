@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor
-from models.database import Database, Stored
+from models.database import Database, Stored, both
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now
 from models.visibility import organisations_of
@@ -58,7 +58,7 @@ class Organisations:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [organisations_of(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = both(organisations_of(actor), {"_id": {"$gt": after}} if after else {})
         found: list[Stored] = await self._database.organisations.find(query).sort("_id", 1).to_list(limit)
         return found
 

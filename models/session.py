@@ -23,7 +23,6 @@ class Guard(TypedDict, total=False):
     client_id: str | None
     seq: int | None
     once: str | None
-    new: bool
     occurred_at: datetime | None
     late: bool
     actor_name: str | None

@@ -87,12 +87,13 @@ class Sessions:
         except DuplicateKeyError:  # started on two connections at once
             return await self.start(actor, exam)
         try:
-            await self._exams.get(actor, exam["_id"])
+            await self._exams.check(actor, exam["_id"])
         except NotFound:  # the exam, or the assignment, went while we were starting
             await self._sessions.delete_one({"_id": session["_id"]})
             raise
+        self._log.of(exam["_id"]).begin(session["_id"])
         await self._tell(session)
-        await self._settle(session, new=True)
+        await self._settle(session, told=True)
         return session, True
 
     async def end(self, session: Stored, actor: Actor, reason: str | None = None) -> Stored:
@@ -118,21 +119,20 @@ class Sessions:
             changed = await self._change(session, changes)
             if changed:
                 await self._tell(changed)
-                await self._settle(changed, new=True)
+                await self._settle(changed, told=True)
                 return changed
             session = await self.by_id(session["_id"])
         await self._settle(session)
         return session
 
-    async def set_connectivity(self, session_id: ObjectId, connectivity: Connectivity) -> Stored:
-        """The session with this connectivity; one that is over stays CLOSED."""
-        session = await self.by_id(session_id)
+    async def set_connectivity(self, session: Stored, connectivity: Connectivity) -> Stored:
+        """The session with this connectivity; one that is over stays CLOSED. `session` may be out of date."""
         while session["status"] == "ACTIVE" and session["connectivity"] != connectivity:
             changed = await self._change(session, {"connectivity": connectivity})
             if changed:
                 await self._tell(changed)
                 return changed
-            session = await self.by_id(session_id)
+            session = await self.by_id(session["_id"])
         return session
 
     async def get(self, actor: Actor, session_id: ObjectId) -> Stored:
@@ -140,7 +140,7 @@ class Sessions:
         if found is None or (actor.role is Role.STUDENT and found["userId"] != actor.id):
             raise NotFound("No such session.")
         try:
-            await self._exams.get(actor, found["examId"])
+            await self._exams.check(actor, found["examId"])
         except NotFound as error:
             raise NotFound("No such session.") from error
         return found
@@ -155,10 +155,13 @@ class Sessions:
         self, actor: Actor, exam_id: ObjectId | None, status: str | None, after: ObjectId | None, limit: int
     ) -> list[Stored]:
         """The sessions that `actor` may see, in id order. NotFound for an exam that it may not see."""
-        query: dict[str, Any] = {"organisationId": actor.organisation_id}
+        query: dict[str, Any] = {}
         if exam_id:
-            query["examId"] = (await self._exams.get(actor, exam_id))["_id"]
-        elif actor.role is not Role.ADMIN:
+            await self._exams.check(actor, exam_id)
+            query["examId"] = exam_id
+        elif actor.role is Role.ADMIN:
+            query["organisationId"] = actor.organisation_id
+        else:
             query["examId"] = {"$in": await self._exams.visible_ids(actor)}
         if status:
             query["status"] = status
@@ -226,11 +229,8 @@ class Sessions:
         result = await self._sessions.update_one({"_id": session["_id"], "rev": session["rev"]}, {"$set": changes})
         return session | changes if result.matched_count else None
 
-    async def _settle(self, session: Stored, *, new: bool = False) -> None:
-        """Record in the log, once, what is stored with the session as `unlogged`.
-
-        `new`: the change is this caller's own, and told; else it is one that nobody may have been told of.
-        """
+    async def _settle(self, session: Stored, *, told: bool = False) -> None:
+        """Record in the log, once, what is stored with the session as `unlogged`; `told`: its subscribers know it."""
         change = session.get("unlogged")
         if change is None:
             return
@@ -242,11 +242,10 @@ class Sessions:
             actor_id=change["actorId"],
             received_at=change["at"],
             once=f"{change['type']}:{change['at'].isoformat()}",
-            new=new,
         )
         recorded = await self._log.append(entry)
         session.pop("unlogged")
-        if not (new or recorded.duplicate):
+        if not (told or recorded.duplicate):
             await self._tell(session)
         task = asyncio.create_task(self._take_off(session["_id"], change["at"]))
         self._cleaning.add(task)

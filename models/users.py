@@ -9,12 +9,12 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, duplicate_of_id
+from models.database import Database, Stored, both, duplicate_of_id
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
 from models.passwords import Passwords
-from models.visibility import exams_of, users_of
+from models.visibility import sees_exam, users_of
 
 
 class User(Document):
@@ -88,12 +88,12 @@ class Users:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = {"$and": [users_of(actor), {"_id": {"$gt": after}} if after else {}]}
+        query = both(users_of(actor), {"_id": {"$gt": after}} if after else {})
         found: list[Stored] = await self._database.users.find(query).sort("_id", 1).to_list(limit)
         return found
 
     async def get(self, actor: Actor, user_id: ObjectId) -> Stored:
-        found: Stored | None = await self._database.users.find_one({"$and": [{"_id": user_id}, users_of(actor)]})
+        found: Stored | None = await self._database.users.find_one(both({"_id": user_id}, users_of(actor)))
         if found is None:
             raise NotFound("No such user.")
         return found
@@ -118,8 +118,8 @@ class Users:
     async def record(self, actor: Actor, user: Stored) -> dict[str, Any]:
         """A UserRecord: the user with its organisation, and those of its exams and sessions that `actor` may see."""
         organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
-        assigned = {"users": user["_id"], "organisationId": user["organisationId"]}
-        exams = await self._database.exams.find({"$and": [assigned, exams_of(actor)]}).sort("_id", 1).to_list(None)
+        assigned = await self._database.exams.find({"users": user["_id"]}).sort("_id", 1).to_list(None)
+        exams = [exam for exam in assigned if sees_exam(actor, exam)]
         sessions = await self._database.sessions.find({"userId": user["_id"]}).sort("_id", 1).to_list(None)
         if actor.role is not Role.ADMIN:
             visible = {exam["_id"] for exam in exams}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.actors import SUPERVISORS, Actor, Role
-from models.database import Filter
+from models.database import Filter, Stored
 
 
 def organisations_of(actor: Actor) -> Filter:
@@ -25,4 +25,9 @@ def exams_of(actor: Actor) -> Filter:
     if actor.role is Role.ADMIN:
         return {"organisationId": actor.organisation_id}
     # An assignment holds within the organisation, whatever the list of users says. SALES is in none.
-    return {"organisationId": actor.organisation_id, "users": actor.id}
+    return {"users": actor.id, "organisationId": actor.organisation_id}
+
+
+def sees_exam(actor: Actor, exam: Stored) -> bool:
+    """Whether `exams_of(actor)` finds this exam."""
+    return exam["organisationId"] == actor.organisation_id and (actor.role is Role.ADMIN or actor.id in exam["users"])
