@@ -84,7 +84,7 @@ async def create_exam(request: web.Request, body: NewExam) -> web.Response:
 async def list_exams(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None) -> web.Response:
     actor = actor_of(request)
     items = [view(actor, one) for one in await request.app[STORE].exams.page(actor, after, limit + 1)]
-    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+    return page(request, items, limit)
 
 
 @routes.get("/routes/exams/{id}")

@@ -196,10 +196,15 @@ def reply(data: object, *, status: int = 200, location: str | None = None) -> we
     return web.Response(body=to_json(data), status=status, headers=headers, content_type="application/json")
 
 
-def page(request: web.Request, items: Sequence[Json], limit: int, cursor: Mapping[str, object]) -> web.Response:
-    """A list's answer. `items` has one more than `limit` where more follow; `cursor` is the query of what follows."""
+def page(
+    request: web.Request, items: Sequence[Json], limit: int, cursor: Mapping[str, object] | None = None
+) -> web.Response:
+    """A list's answer. `items` has one more than `limit` where more follow; `cursor` is the query of what follows,
+    by default that of what comes after the last one's id.
+    """
     response = reply(items[:limit])
     if len(items) > limit:
+        cursor = cursor or {"after": items[limit - 1]["id"]}
         query = {**request.query, **{name: str(value) for name, value in cursor.items()}}
         response.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
     return response

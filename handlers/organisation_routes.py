@@ -43,7 +43,7 @@ async def list_organisations(
 ) -> web.Response:
     found = await request.app[STORE].organisations.page(actor_of(request), after, limit + 1)
     items = [shape(Organisation, one) for one in found]
-    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+    return page(request, items, limit)
 
 
 @routes.get("/routes/organisations/{id}")

@@ -95,7 +95,7 @@ async def list_sessions(
     sessions = request.app[STORE].sessions
     found = await sessions.page(actor_of(request), examId, status, after, limit + 1)
     items = [sessions.view(one) for one in found]
-    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+    return page(request, items, limit)
 
 
 @routes.get("/routes/proctoring/{sessionId}")
@@ -161,7 +161,7 @@ async def session_heartbeats(
     times = await request.app[STORE].heartbeats.read(loaded(request), from_, to, limit + 1)
     items: list[Json] = [{"receivedAt": at} for at in times]
     following: Any = items[limit]["receivedAt"] if len(items) > limit else None
-    return page(request, items, limit, {"from": format_instant(following)} if following else {})
+    return page(request, items, limit, {"from": format_instant(following)} if following else None)
 
 
 async def _running(request: web.Request, session_id: Id) -> Stored:

@@ -70,7 +70,7 @@ async def create_user(request: web.Request, body: NewUser) -> web.Response:
 async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None) -> web.Response:
     found = await request.app[STORE].users.page(actor_of(request), after, limit + 1)
     items = [shape(User, one) for one in found]
-    return page(request, items, limit, {"after": items[:limit][-1]["id"] if items else ""})
+    return page(request, items, limit)
 
 
 @routes.get("/routes/users/{id}")

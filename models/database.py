@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, TypeAlias
 
 import pymongo
+from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError, WaitQueueTimeoutError
 
@@ -90,6 +91,13 @@ def both(one: Filter, other: Filter) -> Filter:
     if any(one[field] != other[field] for field in one.keys() & other.keys()):
         return {"$and": [one, other]}
     return {**one, **other}
+
+
+async def find_page(collection: Collection, query: Filter, after: ObjectId | None, limit: int) -> list[Stored]:
+    """The documents that `query` wants, in id order, at most `limit`, those after the id `after`."""
+    query = both(query, {"_id": {"$gt": after}}) if after else query
+    found: list[Stored] = await collection.find(query).sort("_id", 1).to_list(limit)
+    return found
 
 
 def patience() -> AbstractContextManager[object]:

@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, both, patience
+from models.database import Database, Stored, both, find_page, patience
 from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
@@ -67,9 +67,7 @@ class Exams:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = both(exams_of(actor), {"_id": {"$gt": after}} if after else {})
-        found: list[Stored] = await self._database.exams.find(query).sort("_id", 1).to_list(limit)
-        return found
+        return await find_page(self._database.exams, exams_of(actor), after, limit)
 
     async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
         found: Stored | None = await self._database.exams.find_one(both({"_id": exam_id}, exams_of(actor)))

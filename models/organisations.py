@@ -10,7 +10,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor
-from models.database import Database, Stored, both
+from models.database import Database, Stored, find_page
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now
 from models.visibility import organisations_of
@@ -58,9 +58,7 @@ class Organisations:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = both(organisations_of(actor), {"_id": {"$gt": after}} if after else {})
-        found: list[Stored] = await self._database.organisations.find(query).sort("_id", 1).to_list(limit)
-        return found
+        return await find_page(self._database.organisations, organisations_of(actor), after, limit)
 
     async def get(self, actor: Actor, organisation_id: ObjectId) -> Stored:
         if organisations_of(actor).get("_id", organisation_id) != organisation_id:

@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from models.activity import Entry
 from models.actors import Actor, Role
-from models.database import Database, Stored, patience
+from models.database import Database, Stored, find_page, patience
 from models.errors import Conflict, NotFound
 from models.exams import Exams
 from models.fields import now, shape
@@ -165,10 +165,7 @@ class Sessions:
             query["examId"] = {"$in": await self._exams.visible_ids(actor)}
         if status:
             query["status"] = status
-        if after:
-            query["_id"] = {"$gt": after}
-        found: list[Stored] = await self._sessions.find(query).sort("_id", 1).to_list(limit)
-        return found
+        return await find_page(self._sessions, query, after, limit)
 
     async def of_exam(self, exam_id: ObjectId) -> list[Stored]:
         """All of an exam's sessions, in id order."""

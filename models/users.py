@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, both, duplicate_of_id
+from models.database import Database, Stored, both, duplicate_of_id, find_page
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
@@ -88,9 +88,7 @@ class Users:
         return document
 
     async def page(self, actor: Actor, after: ObjectId | None, limit: int) -> list[Stored]:
-        query = both(users_of(actor), {"_id": {"$gt": after}} if after else {})
-        found: list[Stored] = await self._database.users.find(query).sort("_id", 1).to_list(limit)
-        return found
+        return await find_page(self._database.users, users_of(actor), after, limit)
 
     async def get(self, actor: Actor, user_id: ObjectId) -> Stored:
         found: Stored | None = await self._database.users.find_one(both({"_id": user_id}, users_of(actor)))

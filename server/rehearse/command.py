@@ -18,7 +18,7 @@ from rich.console import Console as Screen
 from rich.progress import Progress
 
 from server.demo import demo_file
-from server.rehearse.clients import Console, Student
+from server.rehearse.people import Console, Student
 from server.rehearse.tally import Tally
 from server.settings import Settings, SettingsError
 
