@@ -7,6 +7,7 @@ connection.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,8 @@ def to_error(error: Exception) -> ProctoringError:
         return error
     if isinstance(error, ValidationError):
         return InvalidPayload("The payload is not valid.", [detail(one) for one in error.errors(include_url=False)])
+    if isinstance(error, RecursionError):
+        return InvalidPayload("The payload is nested too deep.")
     if is_unavailable(error):
         logger.warning("the database does not answer: %s", error)
         return Unavailable()
@@ -122,11 +125,13 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
 
         It is noted before it is looked up, so that who is removed in between has a connection to be closed.
         """
+        entered_before = exam_id in connection.exams
         connection.exams.add(exam_id)
         try:
             return await self.store.exams.get(connection.actor, exam_id)
         except Exception:
-            connection.exams.discard(exam_id)
+            if not entered_before:
+                connection.exams.discard(exam_id)
             raise
 
     async def disconnected(self, connection: Connection, reason: str) -> None:
@@ -163,6 +168,8 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             if isinstance(problem, Unavailable | Internal):
                 raise  # closes the transport: clients come back by themselves from that, but not from a refusal
             raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
+        if not self.server.is_open(sid, self.namespace):
+            raise Unavailable("The client has gone.")
         request = environ["aiohttp.request"]
         self.connections.add(
             Connection(
@@ -171,7 +178,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
                 actor=actor,
                 client_id=client_id.lower(),
                 address=request.remote,
-                user_agent=request.headers.get("User-Agent", "")[:300] or None,
+                user_agent=request.headers.get("User-Agent", "")[:300].encode("utf-8", "replace").decode() or None,
                 limiter=self.connections.limiter(),
             )
         )
@@ -179,9 +186,9 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
     async def _verify(self, token: str) -> Actor:
         """Who the token stands for, also where it is being revoked at this very moment."""
         while True:
-            before = self.connections.revocations
+            began = asyncio.get_running_loop().time()
             actor = await self.store.tokens.verify(token)
-            if self.connections.revocations == before:
+            if not self.connections.shut_out_since(actor, began):
                 return actor
 
     async def _disconnect(self, sid: str, reason: str) -> None:

@@ -30,28 +30,37 @@ class Binding:
         self._connections = connections
 
     async def bind(self, connection: Connection, session: Stored) -> Stored:
-        """Let `connection` speak for `session`; returns the session as it is then."""
-        async with self._connections.lock(session["_id"]):
-            old = self._connections.bound(session["_id"])
-            if old is connection:
-                return session
-            if old is None:
-                await self._record(session, "connected", {}, connection)
-            elif old.client_id != connection.client_id:
-                who = {"address": connection.address, "userAgent": connection.user_agent}
-                await self._record(session, "second_connection", who, connection)
-            self._connections.bind(connection, session)
-            if old is not None:
-                await self._replace(old, silent=old.client_id == connection.client_id)
-            elif not is_over(session):
+        """Let `connection` speak for `session`; returns the session as it is then. After a failure, call it again."""
+        try:
+            async with self._connections.lock(session["_id"]):
+                old = self._connections.bound(session["_id"])
+                if old is not connection:
+                    await self._take_over(connection, old, session)
+                # Read within the lock: the one before may have been taken off since `session` was read.
+                session = await self._store.sessions.by_id(session["_id"])
                 session = await self._store.sessions.set_connectivity(session, "ONLINE")
                 self._connections.refresh(session)
-        if connection.closed:  # it went while it was being bound, so its end found nothing to take off
-            await self.unbind(connection, "transport close")
+        finally:
+            if connection.closed:  # it went while it was being bound, so its end found nothing to take off
+                self._connections.finish(self.unbind(connection, "transport close"))
+        if connection.closed:
             raise Unauthorized("This connection was closed.")
         for room in (session_room(session["_id"]), students_room(session["examId"])):
             await self._server.enter_room(connection.sid, room, namespace=connection.namespace)
         return session
+
+    async def _take_over(self, connection: Connection, old: Connection | None, session: Stored) -> None:
+        same_client = old is not None and old.client_id == connection.client_id
+        if old is None:
+            await self._record(session, "connected", {}, connection)
+        elif not same_client:
+            who = {"address": connection.address, "userAgent": connection.user_agent}
+            await self._record(session, "second_connection", who, connection)
+        self._connections.bind(connection, session)
+        if old is not None:
+            if not same_client:
+                await self._server.emit("replaced", {}, room=old.sid, namespace=old.namespace)
+            await self._connections.disconnect(old)
 
     async def unbind(self, connection: Connection, reason: str) -> None:
         """Take a connection that went off its session; again and again while the database does not answer."""
@@ -75,11 +84,6 @@ class Binding:
                 else:
                     return
             await asyncio.sleep(_RETRY_S)
-
-    async def _replace(self, old: Connection, *, silent: bool) -> None:
-        if not silent:
-            await self._server.emit("replaced", {}, room=old.sid, namespace=old.namespace)
-        await self._connections.disconnect(old)
 
     async def _record(self, session: Stored, type_: str, data: dict[str, Any], connection: Connection) -> None:
         """Record what the server saw, once a connection; nothing of a session that is over."""

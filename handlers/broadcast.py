@@ -78,7 +78,9 @@ class Broadcast:
                 await self._server.emit("chat", chat_view(record), room=room, namespace="/exam")
 
     async def session(self, session: Stored) -> None:
-        """The sessions' subscriber: to the consoles, and to its student."""
+        """The sessions' subscriber: to the consoles, and a new status to its student."""
+        bound = self._connections.bound(session["_id"])
+        new_status = bound is not None and bound.session is not None and bound.session["status"] != session["status"]
         self._connections.refresh(session)
         view = self._sessions.view(session)
         for collected in self._joining.get(session["examId"], ()):
@@ -86,7 +88,8 @@ class Broadcast:
             if known is None or known["rev"] < view["rev"]:
                 collected.sessions[session["_id"]] = view
         await self._to_consoles("presence", session["examId"], [view])
-        await self._server.emit("session", view, room=session_room(session["_id"]), namespace="/exam")
+        if new_status:
+            await self._server.emit("session", view, room=session_room(session["_id"]), namespace="/exam")
 
     async def _to_consoles(self, event: str, exam_id: ObjectId, items: list[dict[str, Any]]) -> None:
         message = {"examId": exam_id, "items": items}

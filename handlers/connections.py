@@ -23,6 +23,7 @@ from models.fields import now
 logger = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 1.0
+_SHUT_OUT_S: Final = 60.0
 _BURST: Final = 200
 _EVENTS_A_SECOND: Final = 50
 
@@ -65,7 +66,7 @@ class Connections:
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
         self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.revocations = 0  # how often somebody was shut out: who sees it change while looking, looks again
+        self._shut_out: dict[ObjectId | str, float] = {}  # by user and by token; when, of the last minute
         self.shutting_down = False
 
     def open(self) -> None:
@@ -142,10 +143,16 @@ class Connections:
             await self._server.drop(connection.sid, connection.namespace)
 
     async def close_token(self, token_id: str) -> None:
+        self._shut_out[token_id] = asyncio.get_running_loop().time()
         await self._close(lambda connection: connection.actor.token_id == token_id)
 
     async def close_user(self, user_id: ObjectId) -> None:
+        self._shut_out[user_id] = asyncio.get_running_loop().time()
         await self._close(lambda connection: connection.actor.id == user_id)
+
+    def shut_out_since(self, actor: Actor, moment: float) -> bool:
+        """Whether `actor` was revoked after `moment` (of the loop's clock), so that what was read then may be stale."""
+        return any(self._shut_out.get(key, moment) > moment for key in (actor.id, actor.token_id))
 
     async def close_members(self, exam_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
         """Close what users who are no longer assigned to an exam have open in it."""
@@ -156,17 +163,17 @@ class Connections:
         await self._close(lambda connection: exam_id in connection.exams)
 
     async def _close(self, concerned: Callable[[Connection], Any]) -> None:
-        self.revocations += 1
         found = [connection for connection in self._by_sid.values() if concerned(connection)]
         await asyncio.gather(*(self.disconnect(connection) for connection in found))
 
     async def _sweep(self) -> None:
-        """Close the sockets whose token has expired."""
+        """Close the sockets whose token has expired, every second."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            time = now()
-            try:
-                for connection in [one for one in self._by_sid.values() if one.actor.expires_at <= time]:
+            time, recent = now(), asyncio.get_running_loop().time() - _SHUT_OUT_S
+            self._shut_out = {key: at for key, at in self._shut_out.items() if at > recent}
+            for connection in [one for one in self._by_sid.values() if one.actor.expires_at <= time]:
+                try:
                     await self.disconnect(connection)
-            except Exception:  # the sweep must go on
-                logger.exception("closing expired connections failed")
+                except Exception:  # the sweep must go on
+                    logger.exception("closing an expired connection failed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from handlers.http import (
     CONNECTIONS,
@@ -35,7 +35,7 @@ _ADMIN = frozenset({Role.ADMIN})
 _MEMBERS = SUPERVISORS | {Role.STUDENT}
 
 Minutes = Annotated[int, Field(ge=1, le=7 * 24 * 60, description="whole minutes")]
-Users = Annotated[list[Id], Field(max_length=20_000)]
+Users = Annotated[list[Id], Field(max_length=20_000), FailFast()]
 
 
 class NewExam(Payload):

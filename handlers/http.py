@@ -145,6 +145,8 @@ def error_response(error: ProctoringError) -> web.Response:
 
 
 def _from_aiohttp(error: web.HTTPException) -> ProctoringError:
+    if error.status == 403:
+        return Forbidden(error.text or "This is not allowed.")
     if error.status == 404:
         return NotFound("No such route.")
     if error.status == 405:

@@ -128,7 +128,7 @@ async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Respons
     store = request.app[STORE]
     session = await _running(request, body.session_id)
     at = await store.heartbeats.beat(session["_id"], session["examId"])
-    exam = await store.exams.by_id(session["examId"])
+    exam = await store.exams.get(actor_of(request), session["examId"])
     return reply(heartbeat_ack(at, session, exam, request.app[HEARTBEAT_INTERVAL_MS]))
 
 

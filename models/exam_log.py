@@ -13,6 +13,7 @@ reads on from its head until it has seen everything, finds its own records by th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 Subscriber = Callable[[ObjectId, list[Stored]], Awaitable[None]]
 
-_PATIENCE_S: Final = 5.0  # how long an entry may wait for the database before its caller is told `unavailable`
+_PATIENCE_S: Final = 6.0  # how long an entry may wait for the database before its caller is told `unavailable`
 _RETRY_S: Final = 0.2
 _MAX_WAITING: Final = 10_000
 
@@ -40,12 +41,11 @@ _MAX_WAITING: Final = 10_000
 class _Waiting:
     """An entry that waits for its commit. The future's result is the stored record, or None for a repeat."""
 
-    __slots__ = ("entry", "expires", "future", "record_id")
+    __slots__ = ("entry", "future", "record_id")
 
     def __init__(self, entry: Entry, loop: asyncio.AbstractEventLoop) -> None:
         self.entry = entry
         self.record_id = ObjectId()
-        self.expires = loop.time() + _PATIENCE_S
         self.future: asyncio.Future[Stored | None] = loop.create_future()
 
 
@@ -93,25 +93,40 @@ class ExamLog:
         """Record all of these in order, each once; returns when the database has acknowledged them.
 
         An error stands in the place of an entry that was refused: Conflict for a repeat with other content,
-        Unavailable where the database did not answer in time.
+        Unavailable where the database did not answer in time: whether it is stored is then not known.
         """
-        await self.open()
-        for session_id in {entry.session_id for entry in entries if entry.guard is not None}:
-            await self._known.take_up(session_id)
-        while len(self._waiting) >= _MAX_WAITING:
-            self._room.clear()
-            await self._room.wait()
         loop = asyncio.get_running_loop()
         waiting = [_Waiting(entry, loop) for entry in entries]
-        self._waiting.extend(waiting)
-        if self._writer is None:
-            self._writer = loop.create_task(self._write())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._enqueue(waiting)
+                if waiting:
+                    await asyncio.wait([one.future for one in waiting])
+        for one in waiting:
+            if not one.future.done():  # from here on the writer passes it over
+                one.future.set_exception(Unavailable())
         results = await asyncio.gather(*(one.future for one in waiting), return_exceptions=True)
         repeats = await self._stored([entry for entry, result in zip(entries, results, strict=True) if result is None])
         return [
             answer(entry, result, repeats.get((_source(entry), entry.guard_seq)))
             for entry, result in zip(entries, results, strict=True)
         ]
+
+    async def _enqueue(self, waiting: list[_Waiting]) -> None:
+        await self.open()
+        for session_id in {one.entry.session_id for one in waiting if one.entry.guard is not None}:
+            await self._known.take_up(session_id)
+        while len(self._waiting) >= _MAX_WAITING:
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.extend(waiting)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def close(self) -> None:
+        """Wait until nothing waits any more."""
+        if self._writer:
+            await asyncio.wait([self._writer])
 
     async def _stored(self, repeats: Sequence[Entry]) -> dict[tuple[Source, int], Stored]:
         """The stored records that these repeat, with one query a source."""
@@ -134,14 +149,21 @@ class ExamLog:
             self._room.set()
             try:
                 await self._commit(batch)
-            except Exception as error:  # whoever waits must hear of it
-                logger.exception("the log's writer failed", extra={"examId": str(self._exam_id)})
+            except Exception:  # one that cannot be stored must not take the others with it
+                logger.exception("a batch could not be written", extra={"examId": str(self._exam_id)})
                 for one in batch:
-                    if not one.future.done():
-                        one.future.set_exception(error)
+                    await self._commit_alone(one)
         self._writer = None
 
+    async def _commit_alone(self, one: _Waiting) -> None:
+        try:
+            await self._commit([one])
+        except Exception as error:  # noqa: BLE001 its caller hears of it
+            if not one.future.done():
+                one.future.set_exception(error)
+
     async def _commit(self, batch: list[_Waiting]) -> None:
+        batch = [one for one in batch if not one.future.done()]
         while batch:
             try:
                 if self._behind:
@@ -159,8 +181,6 @@ class ExamLog:
                 if not is_duplicate(error) and not is_unavailable(error):
                     raise
                 if is_unavailable(error):
-                    self._expire(batch)
-                    self._expire(self._waiting)
                     await asyncio.sleep(_RETRY_S)
                 batch = [one for one in batch if not one.future.done()]
 
@@ -169,7 +189,7 @@ class ExamLog:
         records: list[tuple[_Waiting, Stored]] = []
         taken: set[tuple[Source, int]] = set()
         for one in batch:
-            if one.future.done():  # found stored by `_catch_up`
+            if one.future.done():  # found stored by `_catch_up`, or given up
                 continue
             source, seq = _source(one.entry), one.entry.guard_seq
             if one.entry.guard is not None:
@@ -202,14 +222,6 @@ class ExamLog:
                 await subscriber(self._exam_id, records)
             except Exception:  # a subscriber's failure is not the log's
                 logger.exception("a subscriber of the log failed", extra={"examId": str(self._exam_id)})
-
-    def _expire(self, waiting: list[_Waiting]) -> None:
-        time = asyncio.get_running_loop().time()
-        for one in waiting:
-            if one.expires <= time and not one.future.done():
-                one.future.set_exception(Unavailable())
-        waiting[:] = [one for one in waiting if not one.future.done()]
-        self._room.set()
 
 
 def _source(entry: Entry) -> Source:

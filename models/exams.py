@@ -70,7 +70,9 @@ class Exams:
         return await find_page(self._database.exams, exams_of(actor), after, limit)
 
     async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
-        found: Stored | None = await self._database.exams.find_one(both({"_id": exam_id}, exams_of(actor)))
+        # A student does not see `users`, and a thousand of its connections would each keep a copy.
+        fields = {"users": 0} if actor.role is Role.STUDENT else None
+        found: Stored | None = await self._database.exams.find_one(both({"_id": exam_id}, exams_of(actor)), fields)
         if found is None:
             raise NotFound("No such exam.")
         return found
@@ -128,7 +130,8 @@ class Exams:
         """Conflict where there are sessions; a rehearsal is deleted with all that is in it."""
         within, one = {"examId": exam["_id"]}, {"_id": exam["_id"]}
         if exam["rehearsal"]:
-            # The exam goes last, so that what is left after a crash can be deleted again.
+            # Its users go first, so that nobody starts any more; it goes last, so that after a crash it can go again.
+            await self._database.exams.update_one(one, {"$set": {"users": []}})
             with patience():
                 for collection in (self._database.sessions, self._database.activity, self._database.heartbeats):
                     await collection.delete_many(within)

@@ -17,7 +17,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from models.database import Database, Stored, is_duplicate, patience
+from models.database import Database, Stored, patience
 from models.fields import now
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Heartbeats:
             try:
                 await self._minutes.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                if not is_duplicate(error):
+                if any(failed["code"] != 11000 for failed in error.details["writeErrors"]):
                     raise
                 taken = {failed["op"]["_id"] for failed in error.details["writeErrors"]}
                 await self._minutes.bulk_write(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bson import ObjectId
 
 from models.activity import Entry
@@ -24,7 +26,13 @@ class ActivityLog:
         self._subscribers.append(subscriber)
 
     def of(self, exam_id: ObjectId) -> ExamLog:
-        return self._logs.setdefault(exam_id, ExamLog(self._database, exam_id, self._subscribers))
+        if exam_id not in self._logs:
+            self._logs[exam_id] = ExamLog(self._database, exam_id, self._subscribers)
+        return self._logs[exam_id]
+
+    async def close(self) -> None:
+        """Wait until what is being written is written, or given up."""
+        await asyncio.gather(*(log.close() for log in self._logs.values()))
 
     def forget(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of an exam that was deleted."""

@@ -19,7 +19,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from models.activity import Entry
 from models.actors import Actor, Role
 from models.database import Database, Stored, find_page, patience
-from models.errors import Conflict, NotFound
+from models.errors import Conflict, NotFound, ProctoringError
 from models.exams import Exams
 from models.fields import now, shape
 from models.heartbeats import Heartbeats
@@ -44,6 +44,10 @@ class Sessions:
         self._heartbeats = heartbeats
         self._subscribers: list[Subscriber] = []
         self._cleaning: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Wait for what is being cleaned up."""
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """`subscriber` hears of every session that changed, after the change is stored."""
@@ -213,7 +217,9 @@ class Sessions:
                 entry = entry_of(session, "disconnected", "server", data, actor_id=None, once=once)
                 entries.setdefault(session["examId"], []).append(entry)
         for exam_id, of_exam in entries.items():
-            await self._log.of(exam_id).append(of_exam)
+            for result in await self._log.of(exam_id).append(of_exam):
+                if isinstance(result, ProctoringError):
+                    raise result
         with patience():
             await self._sessions.update_many(
                 {"connectivity": "ONLINE"},
@@ -241,7 +247,7 @@ class Sessions:
             once=f"{change['type']}:{change['at'].isoformat()}",
         )
         recorded = await self._log.append(entry)
-        session.pop("unlogged")
+        session.pop("unlogged", None)
         if not (told or recorded.duplicate):
             await self._tell(session)
         task = asyncio.create_task(self._take_off(session["_id"], change["at"]))

@@ -58,6 +58,8 @@ class Store:
         await self.sessions.recover()
 
     async def close(self) -> None:
+        await self.log.close()
+        await self.sessions.close()
         await self.heartbeats.close()
         self.passwords.close()
         self.database.close()

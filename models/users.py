@@ -107,8 +107,16 @@ class Users:
 
     async def authenticate(self, email: str, password: str) -> Stored | None:
         """The user with these credentials. Takes as long where there is none."""
-        user: Stored | None = await self._database.users.find_one({"emailKey": email.casefold()})
-        return user if await self._passwords.verify(password, user) else None
+        user = await self.by_email(email)
+        if not await self._passwords.verify(password, user) or user is None:
+            return None
+        # Read again: a password that was changed while the old one was verified must not give a newer token.
+        fresh: Stored | None = await self._database.users.find_one({"_id": user["_id"]})
+        return fresh if fresh and fresh["password"] == user["password"] else None
+
+    async def by_email(self, email: str) -> Stored | None:
+        found: Stored | None = await self._database.users.find_one({"emailKey": email.casefold()})
+        return found
 
     async def verify_password(self, user: Stored, password: str | None) -> bool:
         return password is not None and await self._passwords.verify(password, user)

@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from models.actors import Role
+from models.database import Stored
 from models.errors import NotFound
 from models.store import Store
 from server.settings import Settings
@@ -37,26 +38,41 @@ async def ensure_demo(settings: Settings, store: Store, url: str, ws_url: str) -
     """The demo's accounts and exam, made where they are not there; written to DATA_DIR for `rehearse`."""
     path = demo_file(settings)
     demo: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    passwords = {account["email"]: account["password"] for account in demo.get("accounts", [])}
+    admin = await store.users.by_email(_PEOPLE[1][2])
+    organisation_id = admin["organisationId"] if admin else None
+    if organisation_id is None:
+        made = await store.organisations.create(ObjectId(), "Demo organisation", self_registration=True)
+        organisation_id = made["_id"]
+    users = [await _ensure_user(store, organisation_id, *person, passwords) for person in _PEOPLE]
     try:
-        await store.exams.by_id(ObjectId(demo["examId"]))
+        exam = await store.exams.by_id(ObjectId(demo["examId"]))
     except (KeyError, NotFound):
-        demo = await _make(store)
-    demo |= {"url": url, "wsUrl": ws_url}
+        exam = await _make_exam(store, organisation_id, users)
+    accounts = [{"role": role.value, "email": email, "password": passwords[email]} for role, _, email in _PEOPLE]
+    demo = {"url": url, "wsUrl": ws_url, "organisationId": str(organisation_id), "examId": str(exam["_id"])}
+    demo["accounts"] = accounts
     path.touch(mode=0o600)
     path.write_text(json.dumps(demo, indent=2), encoding="utf-8")
     return demo
 
 
-async def _make(store: Store) -> dict[str, Any]:
-    organisation = await store.organisations.create(ObjectId(), "Demo organisation", self_registration=True)
-    accounts, assigned = [], []
-    for role, name, email in _PEOPLE:
-        password = secrets.token_urlsafe(9)
-        of = None if role is Role.SALES else organisation["_id"]
-        user = await store.users.create(ObjectId(), name, email, password, role, of)
-        accounts.append({"role": role.value, "email": email, "password": password})
-        if role in (Role.PROCTOR, Role.STUDENT):
-            assigned.append(user["_id"])
+async def _ensure_user(
+    store: Store, organisation_id: ObjectId, role: Role, name: str, email: str, passwords: dict[str, str]
+) -> Stored:
+    """The account, with the password in `passwords`; with a new one where that is not known (any more)."""
+    user = await store.users.by_email(email)
+    if user and email in passwords and await store.users.verify_password(user, passwords[email]):
+        return user
+    passwords[email] = secrets.token_urlsafe(9)
+    if user:
+        return (await store.users.update(user, {}, passwords[email]))[0]
+    of = None if role is Role.SALES else organisation_id
+    return await store.users.create(ObjectId(), name, email, passwords[email], role, of)
+
+
+async def _make_exam(store: Store, organisation_id: ObjectId, users: list[Stored]) -> Stored:
+    assigned = [user["_id"] for user in users if user["role"] in (Role.PROCTOR, Role.STUDENT)]
     fields = {
         "title": "Demo exam",
         "duration": _EXAM_MINUTES,
@@ -65,5 +81,4 @@ async def _make(store: Store) -> dict[str, Any]:
         "endsAt": None,
         "rehearsal": False,
     }
-    exam = await store.exams.create(ObjectId(), organisation["_id"], fields)
-    return {"organisationId": str(organisation["_id"]), "examId": str(exam["_id"]), "accounts": accounts}
+    return await store.exams.create(ObjectId(), organisation_id, fields)

@@ -63,9 +63,10 @@ class WebSocket(engineio_aiohttp.WebSocket):  # type: ignore[misc] # python-engi
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ships no types
-    """Engine.IO whose closed sockets are really closed."""
+    """Engine.IO whose closed sockets are really closed, and which serves its own pages beside named origins."""
 
     def __init__(self, **options: Any) -> None:
+        self._origins = options.pop("origins")
         super().__init__(**options)
         self._async: dict[str, Any] = {**self._async, "websocket": WebSocket}
 
@@ -75,6 +76,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
         if socket is not None:
             await socket.close(wait=False)
             socket.queue.put_nowait(None)  # ends its writer, which then closes the WebSocket
+
+    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str] | None:
+        allowed: list[str] | None = super()._cors_allowed_origins(environ)
+        return allowed if allowed is None else [*allowed, *self._origins]
 
     async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         answer = await super()._trigger_event(event, *args, **kwargs)
@@ -95,6 +100,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
     async def close_all(self) -> None:
         """Close every connection, also of a client that does not answer the closing."""
         await asyncio.gather(*(self.eio.close(eio_sid) for eio_sid in list(self.eio.sockets)))
+
+    def is_open(self, sid: str, namespace: str) -> bool:
+        """Whether the client's transport is still there; python-socketio does not look while it connects one."""
+        socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, namespace))
+        return socket is not None and not socket.closed
 
     async def drop(self, sid: str, namespace: str) -> None:
         """Disconnect a client, and its transport with it where it has no other namespace on it."""
@@ -129,7 +139,8 @@ def make_server(transports: list[str], origins: list[str]) -> Server:
         # One client's events are handled in their order, and a slow one delays only itself.
         async_handlers=False,
         transports=transports,
-        cors_allowed_origins="*" if "*" in origins else origins or None,
+        cors_allowed_origins="*" if "*" in origins else None,
+        origins=origins,
         max_http_buffer_size=MAX_FRAME,
         namespaces="*",  # so that an unknown one is refused in the contract's shape
         json=Json,

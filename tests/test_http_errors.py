@@ -322,3 +322,11 @@ async def test_a_wrong_content_type_does_not_make_a_request_fail(school: Organis
     form = aiohttp.FormData({"title": "A", "duration": "60"})
     answer = await school.admin.api.call("POST", "/routes/exams", data=form)
     assert (answer.status, answer.code) == (422, "invalid_payload")
+
+
+@pytest.mark.parametrize("depth", [50, 900, 990, 1000, 1010, 1020, 1100])
+async def test_a_body_nested_to_any_depth_is_refused_as_invalid(school: Organisation, depth: int) -> None:
+    body = b'{"title":' + b"[" * depth + b"]" * depth + b"}"
+    headers = {"Content-Type": "application/json"}
+    answer = await school.admin.api.call("POST", "/routes/exams", data=body, headers=headers)
+    assert (answer.status, answer.code) == (422, "invalid_payload")

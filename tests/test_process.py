@@ -176,6 +176,27 @@ async def test_accounts_are_made_on_the_command_line_with_and_without_a_running_
         assert (status, err.startswith("proctoring-server: password: ")) == (2, True)
 
 
+async def test_a_demo_whose_exam_or_file_is_gone_is_made_whole_again(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with serving(tmp_path, "--demo") as server:
+        first = await demo(server)
+        admin = await sign_in(http, server, account(first, "ADMIN"))
+        await admin.call("DELETE", f"/routes/exams/{first['examId']}")
+        await server.end()
+    async with serving(tmp_path, "--demo") as server:
+        second = await demo(server)
+        assert second["accounts"] == first["accounts"]
+        assert second["examId"] != first["examId"]
+        await server.end()
+    (tmp_path / "data" / "demo.json").unlink()
+    async with serving(tmp_path, "--demo") as server:
+        third = await demo(server)
+        assert third["organisationId"] == first["organisationId"]
+        for role in ("ADMIN", "PROCTOR", "STUDENT"):
+            await sign_in(http, server, account(third, role))
+
+
 async def test_demo_accounts_are_made_on_loopback_only(tmp_path: Path) -> None:
     async with serving(tmp_path, "--demo", HOST="localhost") as server:
         await server.line("Demo accounts")
