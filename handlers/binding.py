@@ -7,7 +7,8 @@ recorded, and the old one is told. A connection that goes leaves the session as 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, Final
 
 import socketio
 
@@ -18,7 +19,9 @@ from models.errors import NotFound, Unauthorized, Unavailable
 from models.session import entry_of, is_over
 from models.store import Store
 
-_RETRY_S = 1.0
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 1.0
 
 
 class Binding:
@@ -65,25 +68,27 @@ class Binding:
     async def unbind(self, connection: Connection, reason: str) -> None:
         """Take a connection that went off its session; again and again while the database does not answer."""
         session = connection.session
-        while session and self._connections.bound(session["_id"]) is connection:
-            async with self._connections.lock(session["_id"]):
-                if self._connections.bound(session["_id"]) is not connection:
-                    return
-                try:
-                    current = await self._store.sessions.by_id(session["_id"])
-                    await self._record(current, "disconnected", {"reason": reason}, connection)
-                    await self._store.sessions.set_connectivity(current, "MISSING")
-                    self._connections.unbind(session["_id"])
-                except NotFound:  # the session went with its exam
-                    self._connections.unbind(session["_id"])
-                    return
-                except Exception as error:
-                    if self._connections.shutting_down or not (isinstance(error, Unavailable) or is_unavailable(error)):
-                        self._connections.unbind(session["_id"])
-                        raise
-                else:
-                    return
+        while session and not await self._try_unbind(connection, session, reason):  # noqa: ASYNC110 nothing tells it
             await asyncio.sleep(_RETRY_S)
+
+    async def _try_unbind(self, connection: Connection, session: Stored, reason: str) -> bool:
+        """Whether it is done."""
+        async with self._connections.lock(session["_id"]):
+            if self._connections.bound(session["_id"]) is not connection:
+                return True
+            try:
+                session = await self._store.sessions.by_id(session["_id"])
+                await self._record(session, "disconnected", {"reason": reason}, connection)
+                await self._store.sessions.set_connectivity(session, "MISSING")
+            except NotFound:
+                pass  # the session went with its exam
+            except Exception as error:
+                unavailable = isinstance(error, Unavailable) or is_unavailable(error)
+                if unavailable and not self._connections.shutting_down:
+                    return False
+                logger.exception("a connection's end could not be recorded")
+            self._connections.unbind(session["_id"])
+            return True
 
     async def _record(self, session: Stored, type_: str, data: dict[str, Any], connection: Connection) -> None:
         """Record what the server saw, once a connection; nothing of a session that is over."""
