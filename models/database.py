@@ -80,7 +80,8 @@ class Database:
 
     async def drop(self) -> None:
         """Delete everything: for tests."""
-        await self._client.drop_database(self._database.name)
+        with patience():
+            await self._client.drop_database(self._database.name)
 
     def close(self) -> None:
         self._client.close()
