@@ -170,15 +170,14 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
         if not self.server.is_open(sid, self.namespace):
             raise Unavailable("The client has gone.")
-        request = environ["aiohttp.request"]
         self.connections.add(
             Connection(
                 sid=sid,
                 namespace=self.namespace,
                 actor=actor,
                 client_id=client_id.lower(),
-                address=request.remote,
-                user_agent=request.headers.get("User-Agent", "")[:300].encode("utf-8", "replace").decode() or None,
+                address=environ["address"],
+                user_agent=environ["user_agent"].encode("utf-8", "replace").decode() or None,
                 limiter=self.connections.limiter(),
             )
         )

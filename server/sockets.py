@@ -1,0 +1,233 @@
+"""One Engine.IO connection: polling as the library does it, a WebSocket without a task, a timer or a queue a message.
+
+Messages of one client are handled in their order by one task, which lives while there is something to handle. A pong
+is taken at once, so a slow handler does not make its client look dead. What came before a client went is still
+handled before its end is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import engineio
+from aiohttp import WSCloseCode, web
+from engineio.packet import MESSAGE, NOOP, PING, Packet
+
+from server.websocket import MAX_QUEUED, WebSocket, frame, taken_over
+
+if TYPE_CHECKING:
+    from server.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+_AUTHENTICATE_S: Final = 10.0  # a transport without a namespace is closed after this
+_MOST_STRIKES: Final = 3
+_MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
+
+
+class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-engineio ships no types
+    """`last_ping`: by the loop's clock, when a ping was sent that has not been answered; None where none is out."""
+
+    server: Engine
+    connected: bool
+    upgrading: bool
+    queue: asyncio.Queue[Packet | None] | None
+    last_ping: float | None
+
+    def __init__(self, server: Engine, sid: str) -> None:
+        super().__init__(server, sid)
+        self._loop = asyncio.get_running_loop()
+        self._ws: WebSocket | None = None
+        self._handling: asyncio.Task[None] | None = None
+        self._waiting: list[str | bytes] = []
+        self._ended: str | None = None  # the reason, once nothing more comes
+        self._probed = False
+        self._queued = 0  # characters that wait for a poll
+        self._strikes = 0
+        self._unused_since: float | None = self._loop.time()
+        self.last_ping = None
+        self._next_ping = self._loop.time() + server.ping_interval
+
+    @property
+    def open(self) -> bool:
+        """Whether the client is still there, as far as anybody knows."""
+        return not (self.closed or self.closing or self._ended)
+
+    # Out
+
+    def push(self, message: str | bytes, framed: bytes | None = None) -> None:
+        """Send a message. `framed`: the same, made once for many by `frame_of`."""
+        if self._ws is not None and not self.upgrading:
+            self._ws.write(framed or frame_of(message))
+        elif not self.closed:
+            self._enqueue(Packet(MESSAGE, message))
+
+    async def send(self, pkt: Packet) -> None:
+        if self._ws is not None and not self.upgrading:
+            self._ws.write(frame(pkt.encode()))
+        elif not self.closed:
+            self._enqueue(pkt)
+
+    def _enqueue(self, pkt: Packet) -> None:
+        if self.queue is not None:
+            self.queue.put_nowait(pkt)
+        self._queued += len(pkt.data or "")
+        if self._queued > MAX_QUEUED:
+            logger.warning("a client that polls too slowly is cut off: %d bytes wait for it", self._queued)
+            self._end(self.server.reason.TRANSPORT_ERROR)
+
+    async def poll(self) -> list[Packet]:
+        packets: list[Packet] = await super().poll()
+        self._queued = 0
+        return packets
+
+    # In
+
+    def received(self, message: str | bytes) -> None:
+        """The WebSocket's client sent this."""
+        if not self.open:
+            return
+        if isinstance(message, bytes):
+            self._in_order(message)
+        elif self.upgrading:
+            self._upgrade(message)
+        elif message.startswith("4"):
+            self._in_order(message[1:])
+        elif message == "3":
+            self.schedule_ping()
+        elif message == "1":
+            self._end(self.server.reason.CLIENT_DISCONNECT)
+        else:
+            self._strike(message)
+
+    def lost(self) -> None:
+        """The WebSocket is gone."""
+        if self.upgrading:  # polling goes on
+            self.upgrading, self._ws = False, None
+        else:
+            self._end(self.server.reason.TRANSPORT_CLOSE)
+
+    def _in_order(self, message: str | bytes) -> None:
+        if self._handling is None:
+            self._handling = self._loop.create_task(self._handle(message))
+            return
+        self._waiting.append(message)
+        if len(self._waiting) == _MOST_WAITING and self._ws:
+            self._ws.pause()
+
+    async def _handle(self, message: str | bytes) -> None:
+        while True:
+            await self.server.handlers["message"](self.sid, message)
+            if self.closed or not self._waiting:
+                break
+            message = self._waiting.pop(0)
+            if len(self._waiting) == _MOST_WAITING // 2 and self._ws:
+                self._ws.resume()
+        self._handling = None
+        if self._ended:
+            await self.close(abort=True, reason=self._ended)
+
+    def _end(self, reason: str) -> None:
+        """Close from the client's side, after what it sent has been handled."""
+        if self.open:
+            self._ended = reason
+            if self._handling is None:
+                self._handling = self._loop.create_task(self.close(abort=True, reason=reason))
+
+    def _strike(self, message: str) -> None:
+        self._strikes += 1
+        if self._strikes == _MOST_STRIKES:
+            logger.info("a client that sends what is no packet is closed: %.20r", message)
+            self._end(self.server.reason.TRANSPORT_ERROR)
+
+    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """Close it: tell the namespaces, then the client. Nobody waits for the client to read it."""
+        await super().close(wait=False, abort=abort, reason=reason)
+        if self._ws is not None:
+            self._ws.close()
+            self.server.sockets.pop(self.sid, None)
+        elif self.queue is not None:
+            self.queue.put_nowait(None)  # ends a poll that waits
+
+    async def receive(self, pkt: Packet) -> None:
+        """A client that polls sent this; what comes behind the end of its connection is left."""
+        if self.open:
+            await super().receive(pkt)
+
+    # Time: the library starts a task for each ping; here the engine's one sweep calls `check`
+
+    def schedule_ping(self) -> None:
+        self.last_ping = None
+        self._next_ping = self._loop.time() + self.server.ping_interval
+
+    def check(self, now: float) -> None:
+        """What time asks for. `now`: the loop's clock, in seconds. Called about once a second."""
+        if self._ws is not None:
+            self._ws.check(now)
+        if not self.open:
+            return
+        if self.server.in_use(self.sid):
+            self._unused_since = None
+        elif self._unused_since is None:
+            self._unused_since = now
+        if self._unused_since is not None and now - self._unused_since > _AUTHENTICATE_S:
+            self._hang_up(self.server.reason.SERVER_DISCONNECT)
+        elif self.last_ping is not None and now - self.last_ping > self.server.ping_timeout:
+            self._hang_up(self.server.reason.PING_TIMEOUT)
+        elif self.last_ping is None and now >= self._next_ping:
+            self.last_ping = now
+            if self._ws is not None and not self.upgrading:
+                self._ws.write(_PING)
+            elif not self.closed:
+                self._enqueue(Packet(PING))
+
+    def _hang_up(self, reason: str) -> None:
+        self._end(reason)
+        if self._ws is not None:
+            self._ws.close()
+
+    # Changing to a WebSocket
+
+    async def _upgrade_websocket(self, environ: dict[str, Any]) -> web.StreamResponse:
+        """Called by the library for a handshake, of a new client or of one that polls."""
+        if self._ws is not None:
+            raise OSError("this connection has a WebSocket already")
+        self.upgrading = self.connected  # a client that polled probes first
+        try:
+            self._ws = WebSocket.accept(environ["aiohttp.request"], self, self.server.max_http_buffer_size + 1)
+        except web.HTTPBadRequest:
+            self.upgrading = False
+            raise
+        if not self.connected:
+            self.connected = True
+            self._change()
+        return taken_over()
+
+    def _upgrade(self, message: str) -> None:
+        if message == "2probe" and not self._probed and self._ws:
+            self._probed = True
+            self._ws.write(frame("3probe"))
+            self._enqueue(Packet(NOOP))  # ends the poll that waits
+        elif message == "5" and self._probed:
+            self._change()
+        elif self._ws:
+            self._ws.close(WSCloseCode.PROTOCOL_ERROR)
+
+    def _change(self) -> None:
+        """Use the WebSocket from here on, beginning with what waited for a poll."""
+        self.upgrading, self.upgraded = False, True
+        while self._ws and self.queue and not self.queue.empty():
+            pkt = self.queue.get_nowait()
+            if pkt is not None and pkt.packet_type != NOOP:
+                self._ws.write(frame(pkt.encode()))
+        self.queue = None  # two kilobytes that nothing uses any more
+
+
+_PING: Final = frame(str(PING))
+
+
+def frame_of(message: str | bytes) -> bytes:
+    """An Engine.IO message as a WebSocket's frame."""
+    return frame(message if isinstance(message, bytes) else f"{MESSAGE}{message}")
