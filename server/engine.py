@@ -71,7 +71,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
         await socket.send(engineio.packet.Packet(engineio.packet.OPEN, opening))
         await self._trigger_event("connect", sid, environ, run_async=False)
         if transport == "websocket":
-            answer: web.StreamResponse = await socket.handle_get_request(environ)
+            try:
+                answer: web.StreamResponse = await socket.handle_get_request(environ)
+            except web.HTTPBadRequest:
+                await socket.close(abort=True)
+                del self.sockets[sid]
+                raise
             return answer
         socket.connected = True
         polled: dict[str, Any] = self._ok(await socket.poll(), jsonp_index=jsonp_index)
