@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from bson import ObjectId
+from bson.tz_util import utc as STORED_UTC  # noqa: N812 a constant of another library
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -28,13 +30,13 @@ _MOST_FIELDS = 50
 
 def now() -> datetime:
     """The server's clock: UTC, cut to the milliseconds that MongoDB keeps."""
-    return in_milliseconds(datetime.now(UTC))
+    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
 
 
-def in_milliseconds(time: datetime) -> datetime:
-    """`time` in UTC without its microseconds, as MongoDB stores it."""
-    time = time.astimezone(UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+def in_milliseconds(at: datetime) -> datetime:
+    """`at` in UTC without its microseconds, as MongoDB stores it."""
+    at = at.astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def parse_id(value: object) -> ObjectId:
@@ -58,9 +60,12 @@ def parse_instant(value: object) -> datetime:
         raise ValueError("a time out of range") from error
 
 
-def format_instant(time: datetime) -> str:
+def format_instant(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at.tzinfo is not UTC and at.tzinfo is not STORED_UTC:
+        at = at.astimezone(UTC)
+    text = orjson.dumps(at, option=orjson.OPT_UTC_Z).decode()  # several times as fast as isoformat()
+    return f"{text[1:24]}Z" if at.microsecond else f"{text[1:20]}.000Z"
 
 
 Id = Annotated[

@@ -28,6 +28,7 @@ class Guard(TypedDict, total=False):
     actor_name: str | None
 
 
+_MILLISECOND: Final = timedelta(milliseconds=1)
 REPLAY_AFTER_END: Final = timedelta(hours=24)
 
 
@@ -80,7 +81,7 @@ def remaining_ms(session: Stored, exam: Stored) -> int:
     deadline: datetime = session["startTime"] + timedelta(minutes=exam["duration"])
     if exam["endsAt"]:
         deadline = min(deadline, exam["endsAt"])
-    return max(0, (deadline - now()) // timedelta(milliseconds=1))
+    return max(0, (deadline - now()) // _MILLISECOND)
 
 
 def entry_of(
