@@ -18,7 +18,7 @@ import socketio
 from aiohttp import web
 
 from models.errors import Unauthorized
-from server.packets import Json, TextPacket
+from server.packets import Json, TextPacket, encoded
 from server.rooms import Rooms
 from server.sockets import Socket, frame_of
 
@@ -45,7 +45,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
         if socket is not None:
             await socket.close()
 
-    def publish(self, eio_sids: Iterable[str], message: str) -> None:
+    def publish(self, eio_sids: Iterable[str], message: str | bytes) -> None:
         """Send one message to many, framed once."""
         framed = frame_of(message)
         for eio_sid in eio_sids:
@@ -75,7 +75,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
                 answer: web.StreamResponse = await socket.handle_get_request(environ)
             except web.HTTPBadRequest:
                 await socket.close(abort=True)
-                del self.sockets[sid]
                 raise
             return answer
         socket.connected = True
@@ -135,7 +134,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
     async def _send_packet(self, eio_sid: str, pkt: TextPacket) -> None:
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
-            socket.push(pkt.encode())
+            for message in encoded(pkt):
+                socket.push(message)
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         """Keep of the request only what is asked of it later: three kilobytes a connection less."""

@@ -47,3 +47,9 @@ class TextPacket(socketio.packet.Packet):  # type: ignore[misc] # python-socketi
         self.id = int(number) if number else None
         self.data = orjson.loads(data)
         return None
+
+
+def encoded(packet: socketio.packet.Packet) -> list[str | bytes]:
+    """The messages that carry a packet: one, and one more for each attachment."""
+    messages = packet.encode()
+    return messages if isinstance(messages, list) else [messages]

@@ -12,6 +12,8 @@ from typing import Any
 
 import socketio
 
+from server.packets import encoded
+
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio ships no types
     """`rooms[namespace][room]` maps a client's `sid` to its connection's, as in the library."""
@@ -70,6 +72,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc] # python-socketio ship
         """Send `data` to a room. It is handed to every connection before this returns, and never waits for one."""
         if callback is not None:
             raise NotImplementedError("a push asks for no ack: python-socketio loses those of id 0")
-        packet = self.server.packet_class(socketio.packet.EVENT, namespace=namespace, data=[event, data])
+        arguments = data if isinstance(data, tuple) else () if data is None else (data,)
+        packet = self.server.packet_class(socketio.packet.EVENT, namespace=namespace, data=[event, *arguments])
         to_whom = [eio_sid for sid, eio_sid in self.get_participants(namespace, to or room) if sid != skip_sid]
-        self.server.eio.publish(to_whom, packet.encode())
+        for message in encoded(packet):
+            self.server.eio.publish(to_whom, message)

@@ -147,9 +147,10 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         await super().close(wait=False, abort=abort, reason=reason)
         if self._ws is not None:
             self._ws.close()
+        elif self.queue is not None:  # ends a poll that waits
+            self.queue.put_nowait(Packet(NOOP) if abort else None)
+        if self._ws is not None or abort:  # else one poll more fetches the closing
             self.server.sockets.pop(self.sid, None)
-        elif self.queue is not None:
-            self.queue.put_nowait(None)  # ends a poll that waits
 
     async def receive(self, pkt: Packet) -> None:
         """A client that polls sent this; what comes behind the end of its connection is left."""
