@@ -61,7 +61,7 @@ class ExamLog:
         self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened = False
-        self._behind = False  # something was written whose outcome we do not know
+        self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
         self._known = Known(database.activity, exam_id)
         self.head = 0
 
@@ -80,7 +80,7 @@ class ExamLog:
     async def bind(self, session_id: ObjectId, client_id: str) -> Seqs:
         """What is stored of one client, kept up to date from here on."""
         await self.open()
-        await self._known.take_up(session_id)
+        await self._known.take_up(session_id, again=bool(self._unsure))
         return self._known.seqs((session_id, client_id))
 
     async def chat(self, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
@@ -163,26 +163,28 @@ class ExamLog:
                 one.future.set_exception(error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        batch = [one for one in batch if not one.future.done()]
-        while batch:
+        while batch := [one for one in batch if not one.future.done()]:
             try:
-                if self._behind:
-                    await self._catch_up(batch)
+                if self._unsure:
+                    await self._catch_up()
                 records = self._number(batch)
                 if records:
-                    self._behind = True
-                    await self._activity.insert_many([record for _, record in records], ordered=True)
-                    self._behind = False
+                    await self._insert(records)
                     await self._hand_over([record for _, record in records])
                     for one, record in records:
                         _resolve(one, record)
-                batch = [one for one in batch if not one.future.done()]
             except PyMongoError as error:
-                if not is_duplicate(error) and not is_unavailable(error):
-                    raise
                 if is_unavailable(error):
                     await asyncio.sleep(_RETRY_S)
-                batch = [one for one in batch if not one.future.done()]
+                elif not is_duplicate(error):
+                    raise
+
+    async def _insert(self, records: list[tuple[_Waiting, Stored]]) -> None:
+        try:
+            await self._activity.insert_many([record for _, record in records], ordered=True)
+        except BaseException:
+            self._unsure = {one.record_id: one for one, _ in records}
+            raise
 
     def _number(self, batch: list[_Waiting]) -> list[tuple[_Waiting, Stored]]:
         """The records to insert; a repeat of what is stored is resolved here, one within the batch next time."""
@@ -202,15 +204,14 @@ class ExamLog:
             records.append((one, record_of(one.entry, one.record_id, self.head + len(records) + 1)))
         return records
 
-    async def _catch_up(self, batch: list[_Waiting]) -> None:
-        """Read on from the head until all is seen; resolve those of `batch` that turn out to be stored."""
-        own = {one.record_id: one for one in batch}
+    async def _catch_up(self) -> None:
+        """Read on from the head until all is seen, and resolve what the insert that failed had stored."""
         while records := await read_offsets(self._activity, self._exam_id, self.head, self.head + MAX_READ):
             await self._hand_over(records)
             for record in records:
-                if record["id"] in own:
-                    _resolve(own[record["id"]], record)
-        self._behind = False
+                if record["id"] in self._unsure:
+                    _resolve(self._unsure[record["id"]], record)
+        self._unsure = {}
 
     async def _hand_over(self, records: list[Stored]) -> None:
         """Make `records`, which come right after the head, known here and to the subscribers."""

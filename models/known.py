@@ -32,9 +32,9 @@ class Known:
         self._chat[session_id] = {}
         self._complete.add(session_id)
 
-    async def take_up(self, session_id: ObjectId | None) -> None:
-        """Read what is stored of a session, once."""
-        if session_id not in self._complete:
+    async def take_up(self, session_id: ObjectId | None, *, again: bool = False) -> None:
+        """Read what is stored of a session, once; `again`: also where it was read."""
+        if again or session_id not in self._complete:
             # Registered before the read, so that what is committed meanwhile is not missed.
             self._chat.setdefault(session_id, {})
             async for record in self._activity.find({"examId": self._exam_id, "sessionId": session_id}):
