@@ -74,8 +74,9 @@ class ExamLog:
                 self._opened = True
 
     def begin(self, session_id: ObjectId) -> None:
-        """Know a session that has just been made, of which nothing can be stored."""
-        self._known.begin(session_id)
+        """Know a session that has just been made, of which nothing is stored up to the head."""
+        if self._opened:  # else another process may record something of it before we find the head
+            self._known.begin(session_id)
 
     async def bind(self, session_id: ObjectId, client_id: str) -> Seqs:
         """What is stored of one client, kept up to date from here on."""

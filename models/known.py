@@ -28,8 +28,8 @@ class Known:
         self._complete: set[ObjectId | None] = set()
 
     def begin(self, session_id: ObjectId) -> None:
-        """Take up a session that has just been made, of which nothing can be stored."""
-        self._chat[session_id] = {}
+        """Take up a session that has just been made, of which nothing is stored but what `add` was given."""
+        self._chat.setdefault(session_id, {})
         self._complete.add(session_id)
 
     async def take_up(self, session_id: ObjectId | None, *, again: bool = False) -> None:

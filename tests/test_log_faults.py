@@ -137,6 +137,24 @@ async def test_what_comes_three_times_in_parallel_to_two_processes_is_recorded_o
     assert Counter(isinstance(one, Recorded) and one.duplicate for one in answers) == {True: 300, False: 60}
 
 
+async def test_a_process_that_makes_a_session_while_another_records_for_it_knows_what_is_stored(store: Store) -> None:
+    maker, other = Log(store), Log(store)
+    sent = entries(3, numbered=True)
+    await other.append(*sent)
+    maker.log.begin(SESSION)  # the other was faster: the session was found there before we got here
+    assert (await maker.log.bind(SESSION, "c")).last == 3
+    assert [one.duplicate for one in await maker.append(*sent) if isinstance(one, Recorded)] == [True] * 3
+    assert len(await stored(store)) == 3
+
+
+async def test_what_a_session_was_written_before_it_was_begun_is_not_forgotten(store: Store) -> None:
+    one = Log(store)
+    said = entry(once="request:1", source="proctor", type="chat", data={"text": "Hello", "to": "student"})
+    await one.append(said)
+    one.log.begin(SESSION)
+    assert [record["data"]["text"] for record in await one.log.chat(SESSION, 0, 10)] == ["Hello"]
+
+
 async def test_the_last_number_is_right_also_where_the_outcome_of_a_write_is_not_known_yet(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
