@@ -98,14 +98,17 @@ class ExamLog:
         """
         loop = asyncio.get_running_loop()
         waiting = [_Waiting(entry, loop) for entry in entries]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_S):
-                await self._enqueue(waiting)
-                if waiting:
-                    await asyncio.wait([one.future for one in waiting])
-        for one in waiting:
-            if not one.future.done():  # from here on the writer passes it over
-                one.future.set_exception(Unavailable())
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._enqueue(waiting)
+                    if waiting:
+                        await asyncio.wait([one.future for one in waiting])
+        finally:
+            for one in waiting:
+                if not one.future.done():  # from here on the writer passes it over
+                    one.future.set_exception(Unavailable())
+                    one.future.exception()  # retrieved, also where this caller was cancelled
         results = await asyncio.gather(*(one.future for one in waiting), return_exceptions=True)
         repeats = await self._stored([entry for entry, result in zip(entries, results, strict=True) if result is None])
         return [
@@ -121,7 +124,7 @@ class ExamLog:
             self._room.clear()
             await self._room.wait()
         self._waiting.extend(waiting)
-        if self._writer is None:
+        if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
     async def close(self) -> None:
@@ -154,7 +157,6 @@ class ExamLog:
                 logger.exception("a batch could not be written", extra={"examId": str(self._exam_id)})
                 for one in batch:
                     await self._commit_alone(one)
-        self._writer = None
 
     async def _commit_alone(self, one: _Waiting) -> None:
         try:

@@ -16,6 +16,7 @@ from models import exam_log
 from models.activity import Entry
 from models.database import Stored
 from models.errors import ProctoringError, Unavailable
+from models.exam_log import ExamLog
 from models.offsets import read_offsets
 from models.records import Recorded, record_of
 from models.store import Store
@@ -178,6 +179,39 @@ async def test_the_last_number_is_right_also_where_the_outcome_of_a_write_is_not
     again = await one.append(*entries(6, numbered=True))
     assert [one.duplicate for one in again if isinstance(one, Recorded)] == [True] * 4 + [False] * 2
     assert numbers(await stored(store)) == list(range(1, 7))
+
+
+async def test_what_nobody_waits_for_any_more_keeps_no_log_from_closing(store: Store) -> None:
+    one = Log(store)
+    await one.append(entry())
+    one.activity.away = True
+    caller = asyncio.create_task(one.append(entry(1)))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await asyncio.wait_for(one.log.close(), 10)
+
+
+async def test_a_writer_that_is_ended_from_outside_is_followed_by_another(store: Store) -> None:
+    told: list[int] = []
+
+    async def cancelled(_: ObjectId, records: list[Stored]) -> None:
+        told.extend(record["offset"] for record in records)
+        if len(told) == 1:
+            raise asyncio.CancelledError
+
+    log = ExamLog(store.database, EXAM, [cancelled])
+    first = asyncio.create_task(log.append([entry(1, client_id="c", seq=1)]))
+    while not told:
+        await asyncio.sleep(0)
+    (second,) = await log.append([entry(2, client_id="c", seq=2)])
+    assert isinstance(second, Recorded)
+    assert second.record["offset"] == 2
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    (again,) = await log.append([entry(1, client_id="c", seq=1)])
+    assert isinstance(again, Recorded)
+    assert (again.record["offset"], again.duplicate) == (1, True)
 
 
 async def test_callers_that_go_at_any_moment_leave_the_log_whole(store: Store) -> None:
