@@ -1,23 +1,30 @@
 """Who is told what: the log's batches and the sessions' changes, to consoles and students.
 
-Consoles of an exam are one room of /proctor. A console that is joining is in no room yet; what is committed meanwhile
-is collected for it, so that its first push continues where its ack ended.
+Consoles of an exam are one room of /proctor. A console that is joining is in no room yet. What is committed meanwhile
+is among the recent records before anybody is pushed it, and sessions that change are collected, so that its first push
+continues where its ack ended. What consoles are told is encoded once, however many they are.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import socketio
 from bson import ObjectId
 
 from handlers.connections import Connections
+from handlers.recent import Recent
 from models import activity
 from models.database import Stored
+from models.fields import to_json
 from models.sessions import Sessions
+
+Encoded = tuple[int, orjson.Fragment]  # a session's `rev`, and the session as JSON
 
 
 def console_room(exam_id: ObjectId) -> str:
@@ -37,10 +44,17 @@ def session_room(session_id: ObjectId) -> str:
 
 @dataclass(slots=True, eq=False)
 class Joining:
-    """What happened while a console was joining."""
+    """What consoles that join at the same time share: one read of the sessions, and what changes from its start on."""
 
-    activity: list[dict[str, Any]] = field(default_factory=list)
-    sessions: dict[ObjectId, dict[str, Any]] = field(default_factory=dict)
+    read: asyncio.Task[dict[ObjectId, Encoded]]
+    changed: dict[ObjectId, Encoded] = field(default_factory=dict)
+    consoles: int = 0
+
+    def sessions(self) -> list[orjson.Fragment]:
+        """The sessions as they are now, once `read` is done."""
+        sessions = dict(self.read.result())
+        _keep_newest(sessions, self.changed)
+        return [encoded for _, encoded in sessions.values()]
 
 
 class Broadcast:
@@ -50,27 +64,38 @@ class Broadcast:
         self._server = server
         self._connections = connections
         self._sessions = sessions
-        self._joining: dict[ObjectId, set[Joining]] = {}
+        self._joining: dict[ObjectId, list[Joining]] = {}
+        self.recent = Recent()
 
     @contextmanager
     def joining(self, exam_id: ObjectId) -> Iterator[Joining]:
-        """Collect what is committed in an exam within this block."""
-        collected = Joining()
-        of_exam = self._joining.setdefault(exam_id, set())
-        of_exam.add(collected)
+        """Read an exam's sessions, with whoever else is waiting for them, and collect changes within this block."""
+        of_exam = self._joining.setdefault(exam_id, [])
+        if not of_exam or of_exam[-1].read.done():
+            of_exam.append(Joining(asyncio.create_task(self._read(exam_id))))
+        joining = of_exam[-1]
+        joining.consoles += 1
         try:
-            yield collected
+            yield joining
         finally:
-            of_exam.discard(collected)
-            if not of_exam:
-                self._joining.pop(exam_id, None)
+            joining.consoles -= 1
+            if not joining.consoles:
+                joining.read.cancel()
+                of_exam.remove(joining)
+                if not of_exam:
+                    self._joining.pop(exam_id, None)
+
+    async def _read(self, exam_id: ObjectId) -> dict[ObjectId, Encoded]:
+        return {session["_id"]: self._encoded(session) for session in await self._sessions.of_exam(exam_id)}
+
+    def _encoded(self, session: Stored) -> Encoded:
+        return session["rev"], orjson.Fragment(to_json(self._sessions.view(session)))
 
     async def activity(self, exam_id: ObjectId, records: list[Stored]) -> None:
-        """The log's subscriber: one message a batch. Collects before it first awaits, as `joining` relies on."""
-        items = [activity.view(record) for record in records]
-        for collected in self._joining.get(exam_id, ()):
-            collected.activity += items
-        await self._to_consoles("activity", exam_id, items)
+        """The log's subscriber: one message a batch. They are recent before this first awaits, as a join relies on."""
+        items = [to_json(activity.view(record)) for record in records]
+        self.recent.add(exam_id, records[0]["offset"], items)
+        await self._to_consoles("activity", exam_id, [orjson.Fragment(item) for item in items])
         for record in records:
             if record["type"] == "chat" and record["source"] == "proctor":
                 session_id = record["sessionId"]
@@ -82,18 +107,23 @@ class Broadcast:
         bound = self._connections.bound(session["_id"])
         new_status = bound is not None and bound.session is not None and bound.session["status"] != session["status"]
         self._connections.refresh(session)
-        view = self._sessions.view(session)
-        for collected in self._joining.get(session["examId"], ()):
-            known = collected.sessions.get(session["_id"])
-            if known is None or known["rev"] < view["rev"]:
-                collected.sessions[session["_id"]] = view
-        await self._to_consoles("presence", session["examId"], [view])
+        encoded = self._encoded(session)
+        for joining in self._joining.get(session["examId"], ()):
+            _keep_newest(joining.changed, {session["_id"]: encoded})
+        await self._to_consoles("presence", session["examId"], [encoded[1]])
         if new_status:
-            await self._server.emit("session", view, room=session_room(session["_id"]), namespace="/exam")
+            await self._server.emit("session", encoded[1], room=session_room(session["_id"]), namespace="/exam")
 
-    async def _to_consoles(self, event: str, exam_id: ObjectId, items: list[dict[str, Any]]) -> None:
+    async def _to_consoles(self, event: str, exam_id: ObjectId, items: list[orjson.Fragment]) -> None:
         message = {"examId": exam_id, "items": items}
         await self._server.emit(event, message, room=console_room(exam_id), namespace="/proctor")
+
+
+def _keep_newest(sessions: dict[ObjectId, Encoded], others: dict[ObjectId, Encoded]) -> None:
+    """Take those of `others` over that are newer than what `sessions` has."""
+    for session_id, other in others.items():
+        if session_id not in sessions or sessions[session_id][0] < other[0]:
+            sessions[session_id] = other
 
 
 def chat_view(record: Stored) -> dict[str, Any]:

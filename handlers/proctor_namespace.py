@@ -22,6 +22,7 @@ from models.store import Store
 
 _MOST_AT_JOIN: Final = 5000
 _LATEST_AT_JOIN: Final = 100
+_READ_AT_JOIN: Final = 100  # at a time, of what is not among the recent records
 
 
 class Join(Payload):
@@ -55,19 +56,26 @@ class ProctorNamespace(Namespace):
         exam = await self._enter(connection, payload.exam_id)
         log = self.store.log.of(payload.exam_id)
         await log.open()
-        with self.broadcast.joining(payload.exam_id) as meanwhile:
-            head = log.head
-            since, reset = payload.since, False
-            if since is not None:
-                reset = since > head or payload.epoch not in (None, exam["epoch"])
-            if since is None or reset:
-                since = max(0, head - _LATEST_AT_JOIN)
-            records = await self.store.log.read(payload.exam_id, since, min(head, since + _MOST_AT_JOIN + 1))
-            sessions = await self.store.sessions.of_exam(payload.exam_id)
-            # Nothing below waits until the console is in the room, so nothing is committed in between.
-            activity = [activity_view(record) for record in records] + meanwhile.activity
-            truncated = len(activity) > _MOST_AT_JOIN
+        since, reset = payload.since, False
+        if since is not None:
+            reset = since > log.head or payload.epoch not in (None, exam["epoch"])
+        if since is None or reset:
+            since = max(0, log.head - _LATEST_AT_JOIN)
+        with self.broadcast.joining(payload.exam_id) as joining:
+            await asyncio.shield(joining.read)  # others wait for it too
+            activity: list[Any] = []
+            upto, most = since, _MOST_AT_JOIN + 1  # one more tells that there are more
+            while (rest := self.broadcast.recent.after(payload.exam_id, upto, log.head, most)) is None:
+                records = await self.store.log.read(payload.exam_id, upto, min(log.head, upto + _READ_AT_JOIN))
+                activity += [activity_view(record) for record in records]
+                upto = since + len(activity)
+                if len(activity) >= most or not records:
+                    break
+            # From the last look at what is recent on nothing waits until the console is in the room.
+            activity += rest or []
+            truncated = rest is None or len(activity) > _MOST_AT_JOIN
             activity = activity[:_MOST_AT_JOIN]
+            sessions = joining.sessions()
             if connection.closed:
                 raise Unauthorized("This connection was closed.")
             if not truncated:
@@ -76,7 +84,7 @@ class ProctorNamespace(Namespace):
             "exam": exam_view(connection.actor, exam),
             "epoch": exam["epoch"],
             "offset": since + len(activity),
-            "sessions": _newest([self.store.sessions.view(one) for one in sessions], meanwhile.sessions),
+            "sessions": sessions,
             "activity": activity,
             "truncated": truncated,
             "reset": reset,
@@ -121,12 +129,3 @@ class ProctorNamespace(Namespace):
         await self.server.leave_room(connection.sid, console_room(exam_id), namespace=self.namespace)
         # A push that was on its way when we left is a task that was made before; let it go out before the ack does.
         await asyncio.sleep(0)
-
-
-def _newest(sessions: list[Json], changed: dict[ObjectId, Json]) -> list[Json]:
-    """The sessions as read, with those that changed meanwhile as they are now."""
-    known: dict[Any, Json] = {session["id"]: session for session in sessions}
-    for session_id, session in changed.items():
-        if session_id not in known or known[session_id]["rev"] < session["rev"]:
-            known[session_id] = session
-    return list(known.values())

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import orjson
 
 from tests.clients import WAIT_S
 
@@ -116,7 +117,7 @@ def parse(frame: str) -> tuple[str, int, Any]:
     rest = frame[2:].partition(",")[2] if frame[2:3] == "/" else frame[2:]
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     data = rest[len(digits) :]
-    return kind, int(digits or -1), json.loads(data) if data else None
+    return kind, int(digits or -1), orjson.loads(data) if data else None
 
 
 def _frame(kind: str, namespace: str, number: int | None, data: Any) -> str:
