@@ -1,0 +1,118 @@
+"""One run: a server on a database of its own, with its students and consoles connected."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any, Final
+from uuid import uuid4
+
+from bench.books import Books, Figures
+from bench.client import Refused, clock
+from bench.people import Console, Reader, Student
+from bench.processes import Meter, Peer, Process, server_process
+from bench.world import World, make_world, open_store
+
+_AT_ONCE: Final = 32
+_DRAIN_S: Final = 60.0
+_WARM_UP_S: Final = 2.0
+_POLL_S: Final = 0.05
+
+
+class Hall:
+    """Students and consoles of one server, not yet connected."""
+
+    def __init__(self, world: World, server: Process, database: Process) -> None:
+        self.server, self.database = server, database
+        self.books = Books()
+        self.students = [
+            Student(self.books, token, world.exam_id, client_id=str(uuid4())) for _, token in world.students
+        ]
+        user_ids = (user_id for user_id, _ in world.students)
+        reader = Reader(dict(zip(user_ids, self.students, strict=True)))
+        self.consoles = [Console(self.books, token, world.exam_id, reader) for _, token in world.proctors]
+
+    async def enter(self, students: Iterable[Student]) -> None:
+        """Connect and start students, a few at once. Those that cannot are errors in the books."""
+        few = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(student: Student) -> None:
+            async with few:
+                await self.start(student)
+
+        await asyncio.gather(*(one(student) for student in students))
+
+    async def start(self, student: Student) -> None:
+        """Connect and start one; one that cannot is an error in the books."""
+        try:
+            await student.start(self.server.host, self.server.port)
+        except (Refused, OSError, TimeoutError) as error:
+            self.books.errors[f"start: {type(error).__name__} {error}"] += 1
+
+    async def join(self) -> None:
+        """Connect and join all consoles."""
+        for console in self.consoles:
+            await console.join(self.server.host, self.server.port)
+
+    async def measure(self, seconds: float, traffic: Coroutine[Any, Any, None] | None = None) -> Figures:
+        """Warm up, then measure for `seconds`, end the sending and wait for what is under way.
+
+        `traffic` is an open loop's, cancelled at the end; a closed loop is started before and ends by `books.sending`.
+        """
+        sending = asyncio.create_task(traffic) if traffic else None
+        gc.collect()
+        gc.disable()  # a pause of the generator's would be told as the server's
+        try:
+            await asyncio.sleep(_WARM_UP_S)
+            meter, begin = Meter(self.server, self.database), clock()
+            await asyncio.sleep(seconds)
+            used, end = meter.figures(), clock()
+        finally:
+            gc.enable()
+            self.books.sending = False
+            if sending:
+                sending.cancel()
+                await asyncio.wait([sending])
+        if sending and not sending.cancelled():
+            sending.result()
+        await self.drain()
+        return self.books.figures(begin, end, by_due=sending is not None) | used
+
+    async def drain(self) -> None:
+        """Wait until every event is acked and delivered to every console; what is not by then is an error."""
+        until = clock() + _DRAIN_S
+        while clock() < until and (self._unacked() or self._undelivered()):
+            await asyncio.sleep(_POLL_S)
+        for name, number in (("never acked", self._unacked()), ("never delivered", self._undelivered())):
+            if number:
+                self.books.errors[name] += number
+
+    def _unacked(self) -> int:
+        return sum(not student.idle for student in self.students)
+
+    def _undelivered(self) -> int:
+        return sum(len(self.books.event_due) - len(console.seen) for console in self.consoles)
+
+    def leave(self) -> None:
+        for client in (*self.students, *self.consoles):
+            client.leave()
+
+
+@contextlib.asynccontextmanager
+async def hall_of(peer: Peer, database: Process, students: int, consoles: int = 0) -> AsyncIterator[Hall]:
+    """A hall of this size within this block, on a database that is dropped afterwards."""
+    url = f"mongodb://{database.host}:{database.port}/bench{uuid4().hex}"
+    store = open_store(url)
+    try:
+        world = await make_world(store, students, consoles)
+        async with server_process(peer, url) as server:
+            hall = Hall(world, server, database)
+            try:
+                yield hall
+            finally:
+                hall.leave()
+        await store.database.drop()
+    finally:
+        await store.close()

@@ -1,0 +1,120 @@
+"""What is measured of every server: each scenario is one run of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bench import pace
+from bench.books import Figures, quantile
+from bench.client import clock
+from bench.hall import Hall, hall_of
+from bench.processes import Peer, Process
+
+_FIRST: Final = 50  # connected before memory is read, so that what is loaded once is not counted
+_SETTLE_S: Final = 3.0
+_BEAT_S: Final = 5.0
+_FANOUT_RATE: Final = 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    students: int
+    consoles: int = 0
+    seconds: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`run` returns the figures of one run in a hall that nobody has entered yet."""
+
+    title: str
+    run: Callable[[Hall, Size], Awaitable[Figures]]
+    size: Size
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    figures: Figures
+    errors: dict[str, int]
+
+
+async def measure(scenario: Scenario, size: Size, peer: Peer, database: Process) -> Outcome:
+    """One run."""
+    async with hall_of(peer, database, size.students, size.consoles) as hall:
+        figures = await scenario.run(hall, size)
+        return Outcome(figures, dict(hall.books.errors))
+
+
+async def heartbeat(hall: Hall, size: Size) -> Figures:
+    """Each student beats as soon as its last heartbeat is acked."""
+    await hall.enter(hall.students)
+    for student in hall.students:
+        student.loop(student.beat)
+    return await hall.measure(size.seconds)
+
+
+async def fanout_closed(hall: Hall, size: Size) -> Figures:
+    """Each student changes tabs as soon as its last change is acked; consoles watch."""
+    await hall.enter(hall.students)
+    await hall.join()
+    for student in hall.students:
+        student.loop(student.change_tab)
+    return await hall.measure(size.seconds)
+
+
+async def fanout(hall: Hall, size: Size, rate: float = _FANOUT_RATE) -> Figures:
+    """Tab changes at this rate, whatever the server does; consoles watch."""
+    await hall.enter(hall.students)
+    await hall.join()
+    actions = [student.change_tab for student in hall.students]
+    return await hall.measure(size.seconds, pace.at_moments(pace.at_random(rate, actions, clock())))
+
+
+async def idle(hall: Hall, size: Size, interval: float = _BEAT_S) -> Figures:
+    """An exam as it mostly is: every student beats every five seconds."""
+    first = hall.students[:_FIRST]
+    await hall.enter(first)
+    await asyncio.sleep(_SETTLE_S)
+    before = hall.server.rss()
+    await hall.enter(hall.students[_FIRST:])
+    await asyncio.sleep(_SETTLE_S)
+    memory = (hall.server.rss() - before) / max(1, len(hall.students) - len(first))
+    actions = [student.beat for student in hall.students]
+    figures = await hall.measure(size.seconds, pace.at_moments(pace.in_turn(interval, actions, clock())))
+    return figures | {"bytesAConnection": memory, "due": len(hall.students) / interval * size.seconds}
+
+
+async def herd(hall: Hall, size: Size) -> Figures:
+    """All connect and start at once."""
+    begin = clock()
+    took: list[float] = []
+
+    async def one(number: int) -> None:
+        await hall.start(hall.students[number])
+        took.append(clock() - begin)
+
+    await asyncio.gather(*(one(number) for number in range(len(hall.students))))
+    took.sort()
+    return {
+        "rate": len(took) / took[-1],
+        "ackP50Ms": quantile(took, 0.5) * 1000,
+        "ackP99Ms": quantile(took, 0.99) * 1000,
+        "ackMaxMs": took[-1] * 1000,
+    }
+
+
+_ALL: Final = ("ours", "node", "plain")
+
+SCENARIOS: Final = {
+    "heartbeat": Scenario(
+        "heartbeats, closed loop", heartbeat, Size(500), (*_ALL, "node-bare", "plain-bare", "echo")
+    ),
+    "fanout": Scenario("tab changes, 200 a second", fanout, Size(200, 5), _ALL),
+    "fanout-closed": Scenario("tab changes, closed loop", fanout_closed, Size(200, 5), (*_ALL, "node-bare")),
+    "idle": Scenario("beating every 5 s", idle, Size(2000, seconds=10.0), _ALL),
+    "herd": Scenario("connecting and starting at once", herd, Size(1000), _ALL),
+}
