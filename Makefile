@@ -5,18 +5,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 
-.PHONY: run test lint clean
+.PHONY: run test lint bench clean
 
 run: $(VENV)/ready
 	@$(BIN)/proctoring-server serve --demo
 
-test: $(VENV)/ready-to-test tests/js/node_modules/ready
+test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready
 	$(BIN)/pytest $(ARGS)
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# See docs/performance.md. `make bench ARGS="heartbeat --rounds 1"` for some, `ARGS=soak`, `ARGS=faults`, `ARGS=report`.
+bench: ARGS ?= --save
+bench: $(VENV)/ready-to-measure bench/peers/node/node_modules/ready
+	$(BIN)/python -m bench $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,9 +35,13 @@ $(VENV)/ready-to-test: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
 	@touch $@
 
-tests/js/node_modules/ready: tests/js/package.json tests/js/package-lock.json
-	cd tests/js && npm ci --silent
+$(VENV)/ready-to-measure: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,bench]'
+	@touch $@
+
+%/node_modules/ready: %/package.json %/package-lock.json
+	cd $* && npm ci --silent
 	@touch $@
 
 clean:
-	rm -rf $(VENV) tests/js/node_modules build *.egg-info
+	rm -rf $(VENV) tests/js/node_modules bench/peers/node/node_modules build *.egg-info

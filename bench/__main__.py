@@ -1,16 +1,108 @@
-import asyncio, sys, os
+"""`python -m bench`: measure, soak, break, report. See docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
 import uvloop
-from bench.processes import *
-from bench.scenarios import *
-async def main():
+from rich.console import Console as Screen
+
+from bench import report, results
+from bench.faults import break_it
+from bench.hall import hall_of
+from bench.processes import CORES, PEERS, allow_many_files, database_process
+from bench.results import Results, Run, measured
+from bench.scenarios import SCENARIOS, Size
+from bench.soak import soak
+
+screen = Screen(width=None if sys.stdout.isatty() else 140)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Ends with 1 where an event was refused, lost or delivered twice."""
+    arguments = _parser().parse_args(given)
+    if arguments.what == ["report"]:
+        report.write(results.load())
+        return 0
+    if len(CORES) < 2:
+        raise SystemExit("bench: two cores are wanted, one for the servers and one for the generator")
     allow_many_files()
-    os.sched_setaffinity(0, {sorted(CORES)[-1]})
-    names = sys.argv[1].split(","); peers = sys.argv[2].split(",")
-    async with database_process() as db:
-        for n in names:
-            s = SCENARIOS[n]
-            for p in peers:
-                b = clock()
-                o = await measure(s, s.size, PEERS[p], db)
-                print(n, p, {k: round(v,1) if v>1 else round(v,3) for k,v in o.figures.items()}, o.errors, round(clock()-b,1), flush=True)
-uvloop.run(main())
+    os.sched_setaffinity(0, {CORES[-1]})
+    found: Results = {}
+    if arguments.what == ["faults"]:
+        os.sched_setaffinity(0, CORES)
+        found["faults"] = _run(break_it(arguments.rounds or 20, screen))
+    elif arguments.what == ["soak"]:
+        found["soak"] = _run(soak(arguments.minutes, screen))
+    else:
+        found = _run(_measure(arguments))
+    for table in report.tables(found):
+        screen.print(table.rich())
+    bad = list(_errors(found))
+    for line in bad:
+        screen.print(line, style="red")
+    if arguments.save and not bad:
+        results.save(found)
+    return 1 if bad else 0
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return uvloop.run(work)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the server and its peers.")
+    also = "soak, faults or report"
+    parser.add_argument("what", nargs="*", help=f"{', '.join(SCENARIOS)} (default: all of these); or {also}")
+    parser.add_argument("--rounds", type=int, help="default: each scenario's own; for faults 20")
+    parser.add_argument("--peers", help=f"some of {','.join(PEERS)}, with commas; default: each scenario's own")
+    parser.add_argument("--students", type=int, help="default: the scenario's own")
+    parser.add_argument("--consoles", type=int, help="default: the scenario's own")
+    parser.add_argument("--seconds", type=float, help="how long a run is measured; default: the scenario's own")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of a soak; default: 20")
+    parser.add_argument("--save", action="store_true", help="keep the results in bench/results.json, for the report")
+    return parser
+
+
+async def _measure(arguments: argparse.Namespace) -> Results:
+    """Interleaved: a round is one run of each, on one database process."""
+    names = arguments.what or list(SCENARIOS)
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        raise SystemExit(f"bench: no such scenario: {', '.join(unknown)}")
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    rounds = {name: arguments.rounds or SCENARIOS[name].rounds for name in names}
+    for number in range(max(rounds.values())):
+        async with database_process() as database:
+            for name in names:
+                for size, peer in _plan(name, arguments) if number < rounds[name] else ():
+                    async with hall_of(PEERS[peer], database, size.students, size.consoles) as hall:
+                        figures = await SCENARIOS[name].run(hall, size)
+                    run = Run(peer, size, figures, dict(hall.books.errors))
+                    runs[name].append(run)
+                    screen.print(f"{number + 1}. {name:16} {report.line(run)}", highlight=False)
+    return {name: measured(runs[name]) for name in names}
+
+
+def _plan(name: str, arguments: argparse.Namespace) -> Iterator[tuple[Size, str]]:
+    given = {key: value for key in ("students", "consoles", "seconds") if (value := getattr(arguments, key))}
+    peers = arguments.peers.split(",") if arguments.peers else SCENARIOS[name].peers
+    for size in dict.fromkeys(replace(size, **given) for size in SCENARIOS[name].sizes):
+        for peer in peers:
+            yield size, peer
+
+
+def _errors(found: Results) -> Iterator[str]:
+    for name, one in found.items():
+        for run in one.runs:
+            for error, times in run.errors.items():
+                yield f"{name}, {run.peer}: {times} times {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

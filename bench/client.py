@@ -41,11 +41,14 @@ class Client(asyncio.Protocol):
         self._number = 0
         self._pending: dict[int, float | asyncio.Future[bytes]] = {}
         self._leaving = False
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def connect(self, host: str, port: int) -> None:
-        """Connect the transport and the namespace. Refused, OSError or TimeoutError where that fails."""
-        self._begin()
+        """Connect the transport and the namespace, again after `leave`. Refused, OSError, TimeoutError where it fails."""
+        if self._transport:
+            await self._lost
+            self._begin()
         async with asyncio.timeout(_ANSWER_S):
             await asyncio.get_running_loop().create_connection(lambda: self, host, port)
             await self._connected
@@ -69,9 +72,9 @@ class Client(asyncio.Protocol):
         return data
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing waits for an ack."""
-        return not self._pending
+    def waiting(self) -> int:
+        """How many acks it waits for."""
+        return len(self._pending)
 
     def leave(self) -> None:
         """Close the connection."""
@@ -146,6 +149,8 @@ class Client(asyncio.Protocol):
             waiting.set_result(payload[start:])
 
     def connection_lost(self, error: Exception | None) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
         if not self._leaving:
             self._fail(f"connection lost: {error}")
 

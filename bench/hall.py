@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,6 +14,8 @@ from bench.client import Refused, clock
 from bench.people import Console, Reader, Student
 from bench.processes import Meter, Peer, Process, server_process
 from bench.world import World, make_world, open_store
+
+Finish = Callable[[], Awaitable[None]]
 
 _AT_ONCE: Final = 32
 _DRAIN_S: Final = 60.0
@@ -56,14 +58,17 @@ class Hall:
         for console in self.consoles:
             await console.join(self.server.host, self.server.port)
 
-    async def measure(self, seconds: float, traffic: Coroutine[Any, Any, None] | None = None) -> Figures:
+    async def measure(
+        self, seconds: float, traffic: Coroutine[Any, Any, None] | None = None, finish: Finish | None = None
+    ) -> Figures:
         """Warm up, then measure for `seconds`, end the sending and wait for what is under way.
 
-        `traffic` is an open loop's, cancelled at the end; a closed loop is started before and ends by `books.sending`.
+        `traffic` is an open loop's, cancelled at the end, after which `finish` is awaited; a closed loop is started
+        before and ends by `books.sending`.
         """
         sending = asyncio.create_task(traffic) if traffic else None
         gc.collect()
-        gc.disable()  # a pause of the generator's would be told as the server's
+        gc.disable()  # the generator's pause would be told as the server's
         try:
             await asyncio.sleep(_WARM_UP_S)
             meter, begin = Meter(self.server, self.database), clock()
@@ -77,6 +82,8 @@ class Hall:
                 await asyncio.wait([sending])
         if sending and not sending.cancelled():
             sending.result()
+        if finish:
+            await finish()
         await self.drain()
         return self.books.figures(begin, end, by_due=sending is not None) | used
 
@@ -90,7 +97,7 @@ class Hall:
                 self.books.errors[name] += number
 
     def _unacked(self) -> int:
-        return sum(not student.idle for student in self.students)
+        return sum(student.waiting for student in self.students)
 
     def _undelivered(self) -> int:
         return sum(len(self.books.event_due) - len(console.seen) for console in self.consoles)

@@ -86,19 +86,19 @@ class Console(Client):
             self._see(orjson.dumps(["activity", {"items": joined["activity"]}]))
 
     def pushed(self, event: bytes) -> None:
-        self._see(event)
+        now = clock()
+        for number in self._see(event):
+            self.books.deliveries.due.append(self.books.event_due[number])
+            self.books.deliveries.done.append(now)
 
-    def _see(self, event: bytes) -> None:
-        now, books = clock(), self.books
+    def _see(self, event: bytes) -> list[int]:
+        """The numbers of the tab changes in what the server sent."""
         offsets, numbers = self._reader.read(event)
         if offsets and self._offset is not None:
             if offsets[0] != self._offset + 1 or offsets[-1] - offsets[0] + 1 != len(offsets):
-                books.errors["a hole in the log"] += 1
+                self.books.errors["a hole in the log"] += 1
             self._offset = offsets[-1]
-        deliveries, event_due = books.deliveries, books.event_due
-        for number in numbers:
-            if number in self.seen:
-                books.errors["delivered twice"] += 1
-            self.seen.add(number)
-            deliveries.due.append(event_due[number])
-            deliveries.done.append(now)
+        if not self.seen.isdisjoint(numbers):
+            self.books.errors["delivered twice"] += 1
+        self.seen.update(numbers)
+        return numbers

@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ _START_S: Final = 40.0
 _POLL_S: Final = 0.02
 _PAGE: Final = resource.getpagesize()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+CORES: Final = sorted(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,13 @@ PEERS: Final = {
 
 @contextlib.contextmanager
 def on_core(which: int) -> Iterator[None]:
-    """What is started within this block runs on that core alone: 0 is the servers', -1 the generator's."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(CORES)[which]})
+    """What is started within this block stays on one core: 0 is the servers', -1 the generator's."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {CORES[which]})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
-
-
-CORES: Final = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +92,14 @@ async def database_process() -> AsyncIterator[Process]:
 @contextlib.asynccontextmanager
 async def server_process(peer: Peer, database_url: str) -> AsyncIterator[Process]:
     """The peer's server within this block; killed at its end, since nothing of the run is needed any more."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     settings = {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMITS": "off", "TRANSPORTS": "websocket"}
     if peer.database:
         settings["DATABASE_URL"] = database_url
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output, on_core(0):
-            process = await asyncio.create_subprocess_exec(
-                *peer.command, cwd=folder, env=kept | settings, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
-            )
+        with on_core(0):
+            process = await spawn(peer.command, Path(folder), settings)
         try:
-            host, port = await _listening(process, log)
+            host, port = await listening(process, Path(folder))
             yield Process(process.pid, host, port)
         finally:
             if process.returncode is None:
@@ -113,9 +107,18 @@ async def server_process(peer: Peer, database_url: str) -> AsyncIterator[Process
             await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, log: Path) -> tuple[str, int]:
+async def spawn(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a command in `folder` with these settings and none from outside; what it says goes to `log` there."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with (folder / "log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *command, cwd=folder, env=kept | settings, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+async def listening(process: asyncio.subprocess.Process, folder: Path) -> tuple[str, int]:
     """Where it says that it listens. RuntimeError with its output where it does not."""
-    until = clock() + _START_S
+    until, log = clock() + _START_S, folder / "log"
     while process.returncode is None and clock() < until:
         for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
             if line.startswith("Listening on http://") and line.endswith("\n"):
@@ -129,29 +132,42 @@ class Meter:
     """What a server, its database and the generator use from here on."""
 
     def __init__(self, server: Process, database: Process) -> None:
-        self._processes = {"server": server, "database": database}
+        self._server, self._database = server, database
         self._begin = self._now()
 
-    def _now(self) -> Figures:
-        return {name: one.cpu_s() for name, one in self._processes.items()} | {
-            "generator": _own_cpu_s(),
+    def _now(self) -> dict[str, float]:
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        return {
             "time": clock(),
+            "server": self._server.cpu_s(),
+            "database": self._database.cpu_s(),
+            "generator": own.ru_utime + own.ru_stime,
+            "servers' core": _core_s(CORES[0]),
+            "generator's core": _core_s(CORES[-1]),
         }
 
     def figures(self) -> Figures:
-        """CPU seconds of server and database, and what part of its core the generator used."""
+        """CPU seconds of server and database; what part of its core the generator used, and others of either core."""
         now = self._now()
         used = {name: now[name] - self._begin[name] for name in now}
+        others = used["servers' core"] - used["server"] - used["database"]
+        others = max(0.0, others, used["generator's core"] - used["generator"])
         return {
             "serverCpuS": used["server"],
             "databaseCpuS": used["database"],
             "generatorShare": used["generator"] / used["time"],
+            "othersShare": others / used["time"],
         }
 
 
-def _own_cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _core_s(core: int) -> float:
+    """How long a core has worked for processes, or was given to another machine."""
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, steal = (int(fields[place]) for place in (0, 1, 2, 7))
+            return (user + nice + system + steal) / _TICKS
+    raise RuntimeError(f"no core {core} in /proc/stat")
 
 
 def allow_many_files() -> None:

@@ -10,12 +10,12 @@ from typing import Final
 from bench import pace
 from bench.books import Figures, quantile
 from bench.client import clock
-from bench.hall import Hall, hall_of
-from bench.processes import Peer, Process
+from bench.hall import Hall
 
 _FIRST: Final = 50  # connected before memory is read, so that what is loaded once is not counted
 _SETTLE_S: Final = 3.0
 _BEAT_S: Final = 5.0
+_OFTEN_S: Final = 2.0
 _FANOUT_RATE: Final = 200.0
 
 
@@ -32,21 +32,9 @@ class Scenario:
 
     title: str
     run: Callable[[Hall, Size], Awaitable[Figures]]
-    size: Size
+    sizes: tuple[Size, ...]
     peers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    figures: Figures
-    errors: dict[str, int]
-
-
-async def measure(scenario: Scenario, size: Size, peer: Peer, database: Process) -> Outcome:
-    """One run."""
-    async with hall_of(peer, database, size.students, size.consoles) as hall:
-        figures = await scenario.run(hall, size)
-        return Outcome(figures, dict(hall.books.errors))
+    rounds: int = 3
 
 
 async def heartbeat(hall: Hall, size: Size) -> Figures:
@@ -66,12 +54,12 @@ async def fanout_closed(hall: Hall, size: Size) -> Figures:
     return await hall.measure(size.seconds)
 
 
-async def fanout(hall: Hall, size: Size, rate: float = _FANOUT_RATE) -> Figures:
-    """Tab changes at this rate, whatever the server does; consoles watch."""
+async def fanout(hall: Hall, size: Size) -> Figures:
+    """Tab changes at a fixed rate, whatever the server does; consoles watch."""
     await hall.enter(hall.students)
     await hall.join()
     actions = [student.change_tab for student in hall.students]
-    return await hall.measure(size.seconds, pace.at_moments(pace.at_random(rate, actions, clock())))
+    return await hall.measure(size.seconds, pace.at_moments(pace.at_random(_FANOUT_RATE, actions, clock())))
 
 
 async def idle(hall: Hall, size: Size, interval: float = _BEAT_S) -> Figures:
@@ -85,7 +73,7 @@ async def idle(hall: Hall, size: Size, interval: float = _BEAT_S) -> Figures:
     memory = (hall.server.rss() - before) / max(1, len(hall.students) - len(first))
     actions = [student.beat for student in hall.students]
     figures = await hall.measure(size.seconds, pace.at_moments(pace.in_turn(interval, actions, clock())))
-    return figures | {"bytesAConnection": memory, "due": len(hall.students) / interval * size.seconds}
+    return figures | {"bytesAConnection": memory}
 
 
 async def herd(hall: Hall, size: Size) -> Figures:
@@ -107,14 +95,33 @@ async def herd(hall: Hall, size: Size) -> Figures:
     }
 
 
+async def idle_often(hall: Hall, size: Size) -> Figures:
+    """Every student beats every two seconds."""
+    return await idle(hall, size, interval=_OFTEN_S)
+
+
 _ALL: Final = ("ours", "node", "plain")
 
 SCENARIOS: Final = {
     "heartbeat": Scenario(
-        "heartbeats, closed loop", heartbeat, Size(500), (*_ALL, "node-bare", "plain-bare", "echo")
+        "Heartbeats, closed loop", heartbeat, (Size(500),), (*_ALL, "node-bare", "plain-bare", "echo")
     ),
-    "fanout": Scenario("tab changes, 200 a second", fanout, Size(200, 5), _ALL),
-    "fanout-closed": Scenario("tab changes, closed loop", fanout_closed, Size(200, 5), (*_ALL, "node-bare")),
-    "idle": Scenario("beating every 5 s", idle, Size(2000, seconds=10.0), _ALL),
-    "herd": Scenario("connecting and starting at once", herd, Size(1000), _ALL),
+    "fanout-closed": Scenario("Tab changes, closed loop", fanout_closed, (Size(200, 5),), (*_ALL, "node-bare")),
+    "fanout": Scenario("Tab changes, 200 a second", fanout, (Size(200, 5),), _ALL),
+    "idle": Scenario("A heartbeat every 5 s", idle, (Size(2000, seconds=10.0),), _ALL),
+    "herd": Scenario("Connecting and starting at once", herd, (Size(1000),), _ALL),
+    "growth-students": Scenario(
+        "A heartbeat every 2 s",
+        idle_often,
+        tuple(Size(students, seconds=10.0) for students in (250, 500, 1000, 2000, 4000)),
+        ("ours",),
+        rounds=1,
+    ),
+    "growth-consoles": Scenario(
+        "Tab changes, 200 a second",
+        fanout,
+        tuple(Size(200, consoles) for consoles in (1, 2, 5, 10, 20, 50)),
+        ("ours",),
+        rounds=1,
+    ),
 }
