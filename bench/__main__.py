@@ -38,7 +38,7 @@ def main(given: Sequence[str] | None = None) -> int:
         os.sched_setaffinity(0, CORES)
         found["faults"] = _run(break_it(arguments.rounds or 20, screen))
     elif arguments.what == ["soak"]:
-        found["soak"] = _run(soak(arguments.minutes, screen))
+        found["soak"] = _run(soak(_soak_size(arguments), screen))
     else:
         found = _run(_measure(arguments))
     for table in report.tables(found):
@@ -95,6 +95,10 @@ def _plan(name: str, arguments: argparse.Namespace) -> Iterator[tuple[Size, str]
     for size in dict.fromkeys(replace(size, **given) for size in SCENARIOS[name].sizes):
         for peer in peers:
             yield size, peer
+
+
+def _soak_size(arguments: argparse.Namespace) -> Size:
+    return Size(arguments.students or 500, arguments.consoles or 3, arguments.minutes * 60)
 
 
 def _errors(found: Results) -> Iterator[str]:

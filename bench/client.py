@@ -45,7 +45,10 @@ class Client(asyncio.Protocol):
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def connect(self, host: str, port: int) -> None:
-        """Connect the transport and the namespace, again after `leave`. Refused, OSError, TimeoutError where it fails."""
+        """Connect the transport and the namespace; again, after `leave`.
+
+        Refused, OSError or TimeoutError where that fails.
+        """
         if self._transport:
             await self._lost
             self._begin()

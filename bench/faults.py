@@ -83,7 +83,7 @@ async def break_it(rounds: int, screen: Screen) -> Measured:
 async def _round(folder: Path) -> tuple[Run, str]:
     server = Server(folder)
     kills = {"server": server.kill_server, "database": server.kill_database, "both": server.kill_both}
-    moments = sorted(random.uniform(_FIRST_KILL_S, _LAST_KILL_S) for _ in kills)  # noqa: S311 a dice
+    moments = sorted(random.uniform(_FIRST_KILL_S, _LAST_KILL_S) for _ in kills)
     order = random.sample(sorted(kills), len(kills))
     try:
         await server.start()

@@ -36,27 +36,22 @@ class Hall:
         reader = Reader(dict(zip(user_ids, self.students, strict=True)))
         self.consoles = [Console(self.books, token, world.exam_id, reader) for _, token in world.proctors]
 
-    async def enter(self, students: Iterable[Student]) -> None:
-        """Connect and start students, a few at once. Those that cannot are errors in the books."""
+    async def enter(self, people: Iterable[Student | Console]) -> None:
+        """Connect and start students, connect and join consoles, a few at once."""
         few = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(student: Student) -> None:
+        async def one(client: Student | Console) -> None:
             async with few:
-                await self.start(student)
+                await self.let_in(client)
 
-        await asyncio.gather(*(one(student) for student in students))
+        await asyncio.gather(*(one(client) for client in people))
 
-    async def start(self, student: Student) -> None:
-        """Connect and start one; one that cannot is an error in the books."""
+    async def let_in(self, client: Student | Console) -> None:
+        """Connect and start or join; again, after `leave`. One that cannot is an error in the books."""
         try:
-            await student.start(self.server.host, self.server.port)
+            await client.enter(self.server.host, self.server.port)
         except (Refused, OSError, TimeoutError) as error:
-            self.books.errors[f"start: {type(error).__name__} {error}"] += 1
-
-    async def join(self) -> None:
-        """Connect and join all consoles."""
-        for console in self.consoles:
-            await console.join(self.server.host, self.server.port)
+            self.books.errors[f"not let in: {type(error).__name__} {error}"] += 1
 
     async def measure(
         self, seconds: float, traffic: Coroutine[Any, Any, None] | None = None, finish: Finish | None = None

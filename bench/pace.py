@@ -57,7 +57,7 @@ async def at_moments(moments: Iterable[tuple[float, Action]]) -> None:
 
 def at_random(rate: float, actions: Sequence[Action], begin: float) -> Iterator[tuple[float, Action]]:
     """`rate` events a second for ever, independent of each other, each of one of `actions`; the same in every run."""
-    dice = random.Random(_SEED)  # noqa: S311 the same traffic for everybody
+    dice = random.Random(_SEED)
     moment = begin
     while True:
         moment += dice.expovariate(rate)
@@ -66,7 +66,7 @@ def at_random(rate: float, actions: Sequence[Action], begin: float) -> Iterator[
 
 def in_turn(interval: float, actions: Sequence[Action], begin: float) -> Iterator[tuple[float, Action]]:
     """Each action every `interval` seconds for ever, at a phase of its own; the same in every run."""
-    dice = random.Random(_SEED)  # noqa: S311 the same traffic for everybody
+    dice = random.Random(_SEED)
     phases = sorted((dice.random() * interval, number) for number in range(len(actions)))
     for turn in count():
         for phase, number in phases:

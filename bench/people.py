@@ -24,7 +24,7 @@ class Student(Client):
         self.events: list[int] = []
         self._again: Callable[[float], None] | None = None
 
-    async def start(self, host: str, port: int) -> None:
+    async def enter(self, host: str, port: int) -> None:
         """Connect and start."""
         await self.connect(host, port)
         await self.call("start", {"examId": self._exam_id})
@@ -75,7 +75,7 @@ class Console(Client):
         self._offset: int | None = None
         self.seen: set[int] = set()
 
-    async def join(self, host: str, port: int) -> None:
+    async def enter(self, host: str, port: int) -> None:
         """Connect and join; what was missed since the last time is in the ack."""
         await self.connect(host, port)
         request = {"examId": self._exam_id}

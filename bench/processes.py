@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from bench.books import Figures
 from bench.client import clock
 from server.embedded import EmbeddedDatabase
 
-SECRET: Final = "the key that the tokens of a measurement are signed with"
+SECRET: Final = "the key that the tokens of a measurement are signed with"  # noqa: S105 of nothing but measurements
 _HERE: Final = Path(__file__).parent
 _START_S: Final = 40.0
 _POLL_S: Final = 0.02
@@ -107,7 +107,7 @@ async def server_process(peer: Peer, database_url: str) -> AsyncIterator[Process
             await process.wait()
 
 
-async def spawn(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def spawn(command: Sequence[str], folder: Path, settings: dict[str, str]) -> asyncio.subprocess.Process:
     """Start a command in `folder` with these settings and none from outside; what it says goes to `log` there."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with (folder / "log").open("wb") as log:

@@ -167,7 +167,10 @@ def _soak(_: str, one: Measured) -> Table:
     (run,) = one.runs
     rows = [
         ["events", f"{run.figures['acks']:,.0f}"],
-        ["ack p50, p99, longest", " / ".join(f"{run.figures[f'ack{part}Ms']:,.1f} ms" for part in ("P50", "P99", "Max"))],
+        [
+            "ack p50, p99, longest",
+            " / ".join(f"{run.figures[f'ack{part}Ms']:,.1f} ms" for part in ("P50", "P99", "Max")),
+        ],
     ]
     if "memoryMb" in run.figures:
         rows.append(["memory at the end", f"{run.figures['memoryMb']:,.1f} MB"])
@@ -178,7 +181,12 @@ def _soak(_: str, one: Measured) -> Table:
 
 
 def _faults(_: str, one: Measured) -> Table:
-    names = {"kills": "processes killed", "acked": "events acked", "missing": "acked and missing", "twice": "seen twice"}
+    names = {
+        "kills": "processes killed",
+        "acked": "events acked",
+        "missing": "acked and missing",
+        "twice": "seen twice",
+    }
     rows = [[title, f"{sum(run.figures.get(key, 0) for run in one.runs):,.0f}"] for key, title in names.items()]
     return Table(f"Faults: {len(one.runs)} rehearsals", ["", ""], rows, _note(one, ""))
 

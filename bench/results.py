@@ -60,7 +60,7 @@ Results = dict[str, Measured]  # by scenario
 
 def measured(runs: Iterable[Run], samples: Iterable[tuple[float, float]] = ()) -> Measured:
     """Runs of this machine, now."""
-    commit = subprocess.run(  # noqa: S603 no shell, and no argument from outside
+    commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],  # noqa: S607 the git that there is
         cwd=PATH.parent,
         capture_output=True,

@@ -11,6 +11,7 @@ from bench import pace
 from bench.books import Figures, quantile
 from bench.client import clock
 from bench.hall import Hall
+from bench.people import Student
 
 _FIRST: Final = 50  # connected before memory is read, so that what is loaded once is not counted
 _SETTLE_S: Final = 3.0
@@ -48,7 +49,7 @@ async def heartbeat(hall: Hall, size: Size) -> Figures:
 async def fanout_closed(hall: Hall, size: Size) -> Figures:
     """Each student changes tabs as soon as its last change is acked; consoles watch."""
     await hall.enter(hall.students)
-    await hall.join()
+    await hall.enter(hall.consoles)
     for student in hall.students:
         student.loop(student.change_tab)
     return await hall.measure(size.seconds)
@@ -57,7 +58,7 @@ async def fanout_closed(hall: Hall, size: Size) -> Figures:
 async def fanout(hall: Hall, size: Size) -> Figures:
     """Tab changes at a fixed rate, whatever the server does; consoles watch."""
     await hall.enter(hall.students)
-    await hall.join()
+    await hall.enter(hall.consoles)
     actions = [student.change_tab for student in hall.students]
     return await hall.measure(size.seconds, pace.at_moments(pace.at_random(_FANOUT_RATE, actions, clock())))
 
@@ -81,11 +82,11 @@ async def herd(hall: Hall, size: Size) -> Figures:
     begin = clock()
     took: list[float] = []
 
-    async def one(number: int) -> None:
-        await hall.start(hall.students[number])
+    async def one(student: Student) -> None:
+        await hall.let_in(student)
         took.append(clock() - begin)
 
-    await asyncio.gather(*(one(number) for number in range(len(hall.students))))
+    await asyncio.gather(*(one(student) for student in hall.students))
     took.sort()
     return {
         "rate": len(took) / took[-1],

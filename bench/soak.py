@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections.abc import Callable
 from typing import Final
 
 from rich.console import Console as Screen
 
 from bench import pace
 from bench.books import median
-from bench.client import Refused, clock
+from bench.client import clock
 from bench.hall import Hall, hall_of
 from bench.people import Console, Student
 from bench.processes import PEERS, Process, database_process
@@ -73,27 +72,21 @@ class Exam:
 
     async def _come_back(self, client: Student | Console) -> None:
         client.leave()
-        await asyncio.sleep(random.uniform(0.1, 2.0))  # noqa: S311 a spread
-        enter: Callable[..., object] = client.start if isinstance(client, Student) else client.join
-        try:
-            await enter(self._hall.server.host, self._hall.server.port)  # type: ignore[misc] # both are coroutines
-        except (Refused, OSError, TimeoutError) as error:
-            self._hall.books.errors[f"coming back: {type(error).__name__} {error}"] += 1
+        await asyncio.sleep(random.uniform(0.1, 2.0))
+        await self._hall.let_in(client)
         self._away.discard(client)
 
 
-async def soak(minutes: float, screen: Screen, size: Size = Size(500, 3)) -> Measured:
-    """Run `size` for so long. The samples are seconds since the begin and the server's memory in MB."""
-    seconds = minutes * 60
+async def soak(size: Size, screen: Screen) -> Measured:
+    """The samples are seconds since the begin and the server's memory in MB."""
     samples: list[tuple[float, float]] = []
     async with database_process() as database, hall_of(PEERS["ours"], database, size.students, size.consoles) as hall:
         await hall.enter(hall.students)
-        await hall.join()
+        await hall.enter(hall.consoles)
         exam = Exam(hall)
         sampling = asyncio.create_task(_sample(hall.server, samples, screen))
-        figures = await hall.measure(seconds, exam.go_on(), finish=exam.everybody_is_back)
+        figures = await hall.measure(size.seconds, exam.go_on(), finish=exam.everybody_is_back)
         sampling.cancel()
-        size = Size(size.students, size.consoles, seconds)
         run = Run("ours", size, figures | memory_figures(samples), dict(hall.books.errors))
     return measured([run], samples)
 

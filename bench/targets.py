@@ -47,7 +47,7 @@ def targets(found: Results) -> Iterator[Target]:
             if ours and theirs:
                 ratio = ours / theirs
                 met = ratio >= bound if sign == ">=" else ratio <= bound
-                yield Target(title, f"{ratio:,.2f}×", f"{'≥' if sign == '>=' else '≤'} {bound:g}×", met)
+                yield Target(title, f"{ratio:,.2f} times", f"{'≥' if sign == '>=' else '≤'} {bound:g} times", met)
     if "idle" in found:
         yield from _all_acked(found["idle"])
     for name, figure, bound, shown, title in _BOUNDS:
@@ -76,5 +76,4 @@ def _all_acked(idle: Measured) -> Iterator[Target]:
 def _flat(one: Measured, cost: Cost, title: str, most: float = _GROWTH) -> Iterator[Target]:
     first, *_, last = (cost(one, size) for size in one.sizes()) if len(one.sizes()) > 1 else (0.0, 0.0)
     if first:
-        yield Target(title, f"{last / first:,.2f}×", f"≤ {most:g}×", last / first <= most)
-
+        yield Target(title, f"{last / first:,.2f} times", f"≤ {most:g} times", last / first <= most)

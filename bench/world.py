@@ -41,9 +41,7 @@ async def make_world(store: Store, students: int, proctors: int) -> World:
         "rehearsal": False,
     }
     exam = await store.exams.create(ObjectId(), organisation["_id"], fields)
-    tokens = {
-        role: [(str(one["_id"]), store.tokens.issue(one)) for one in people] for role, people in by_role.items()
-    }
+    tokens = {role: [(str(one["_id"]), store.tokens.issue(one)) for one in people] for role, people in by_role.items()}
     return World(str(exam["_id"]), tokens[Role.STUDENT], tokens[Role.PROCTOR])
 
 

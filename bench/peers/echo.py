@@ -36,9 +36,7 @@ def _frame(payload: bytes) -> bytes:
 
 
 async def main() -> None:
-    server = await asyncio.get_running_loop().create_server(
-        Echo, "127.0.0.1", int(os.environ["PORT"]), backlog=2048
-    )
+    server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", int(os.environ["PORT"]), backlog=2048)
     host, port = server.sockets[0].getsockname()
     print(f"Listening on http://{host}:{port}", flush=True)  # noqa: T201 who started it waits for this line
     await server.serve_forever()

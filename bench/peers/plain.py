@@ -54,7 +54,7 @@ async def find_exam(exam_id: str, user_id: ObjectId) -> dict[str, Any] | None:
     """The exam that this user is assigned to."""
     if db is None:
         return {"_id": ObjectId(exam_id), "title": "No database"}
-    found: dict[str, Any] | None = await db.exams.find_one({"_id": ObjectId(exam_id), "users": user_id}, {"users": 0})
+    found: dict[str, Any] | None = await db.exams.find_one({"_id": ObjectId(exam_id), "users": user_id}, {"title": 1})
     return found
 
 

@@ -55,7 +55,7 @@ const on = (socket, event, handler) =>
 const findExam = async (examId, userId) => {
   const _id = new ObjectId(examId)
   if (!db) return { _id, title: 'No database' }
-  const exam = await exams.findOne({ _id, users: userId }, { projection: { users: 0 } })
+  const exam = await exams.findOne({ _id, users: userId }, { projection: { title: 1 } })
   if (!exam) throw new Error('not_found')
   return exam
 }
