@@ -46,7 +46,7 @@ def main(given: Sequence[str] | None = None) -> int:
     bad = list(_errors(found))
     for line in bad:
         screen.print(line, style="red")
-    if arguments.save and not bad:
+    if arguments.save:
         results.save(found)
     return 1 if bad else 0
 

@@ -98,7 +98,7 @@ async def _round(folder: Path) -> tuple[Run, str]:
             await kills[which]()
         async with asyncio.timeout(_WAIT_S):
             status = await rehearsal.wait()
-        return _judge(status, (rehearsing / "log").read_text(encoding="utf-8"), list(zip(moments, order, strict=True)))
+        return judge(status, (rehearsing / "log").read_text(encoding="utf-8"), list(zip(moments, order, strict=True)))
     finally:
         await server.stop()
 
@@ -122,7 +122,7 @@ async def _exam_began(folder: Path) -> float:
             await asyncio.sleep(0.1)
 
 
-def _judge(status: int, output: str, killed: list[tuple[float, str]]) -> tuple[Run, str]:
+def judge(status: int, output: str, killed: list[tuple[float, str]]) -> tuple[Run, str]:
     """What the rehearsal says of itself."""
     told = ", ".join(f"{which} at {moment:.1f} s" for moment, which in killed)
     found: dict[str, float] = {"kills": len(killed)}

@@ -28,17 +28,10 @@ UPGRADE: Final = (
 
 
 def frame(payload: bytes) -> bytes:
-    """One text frame."""
+    """One text frame, of less than 64 KiB."""
     if len(payload) < 126:
         return _SHORT[len(payload)] + payload
-    return long_head(TEXT, len(payload)) + payload
-
-
-def long_head(first: int, length: int) -> bytes:
-    """The head of a frame of 126 bytes and more."""
-    if length < 1 << 16:
-        return bytes([first, _MASKED | 126]) + length.to_bytes(2, "big") + _NO_MASK
-    return bytes([first, _MASKED | 127]) + length.to_bytes(8, "big") + _NO_MASK
+    return bytes([TEXT, _MASKED | 126]) + len(payload).to_bytes(2, "big") + _NO_MASK + payload
 
 
 PONG: Final = frame(b"3")  # Engine.IO's answer to its ping

@@ -46,12 +46,14 @@ class Hall:
 
         await asyncio.gather(*(one(client) for client in people))
 
-    async def let_in(self, client: Student | Console) -> None:
-        """Connect and start or join; again, after `leave`. One that cannot is an error in the books."""
+    async def let_in(self, client: Student | Console) -> bool:
+        """Connect and start or join; again, after `leave`. Whether it could; if not, the books have an error more."""
         try:
             await client.enter(self.server.host, self.server.port)
         except (Refused, OSError, TimeoutError) as error:
             self.books.errors[f"not let in: {type(error).__name__} {error}"] += 1
+            return False
+        return True
 
     async def measure(
         self, seconds: float, traffic: Coroutine[Any, Any, None] | None = None, finish: Finish | None = None

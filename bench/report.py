@@ -17,7 +17,7 @@ from bench.targets import targets
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "performance.md"
 PLOT: Final = PAGE.with_suffix(".svg")
-_BEGIN: Final = "<!-- from bench/results.json: make bench-report -->"
+_BEGIN: Final = "<!-- from bench/results.json: make bench ARGS=report -->"
 _END: Final = "<!-- end -->"
 
 
@@ -206,9 +206,12 @@ def _small(name: str) -> str:
 
 def _note(one: Measured, said: str) -> str:
     disturbed = sum(run.figures.get("othersShare", 0) > DISTURBED for run in one.runs)
+    failed = sum(bool(run.errors) for run in one.runs)
     said += f"{'; c' if said else 'C'}ommit {one.commit}, {one.when}, {one.machine}."
     if disturbed:
         said += f" In {disturbed} of {len(one.runs)} runs, others on the machine took over a tenth of a core."
+    if failed:
+        said += f" {failed} of {len(one.runs)} runs had errors: they count for nothing."
     return said
 
 
