@@ -48,6 +48,7 @@ def main(given: Sequence[str] | None = None) -> int:
         screen.print(line, style="red")
     if arguments.save:
         results.save(found)
+        report.write(results.load())
     return 1 if bad else 0
 
 
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--consoles", type=int, help="default: the scenario's own")
     parser.add_argument("--seconds", type=float, help="how long a run is measured; default: the scenario's own")
     parser.add_argument("--minutes", type=float, default=20.0, help="of a soak; default: 20")
-    parser.add_argument("--save", action="store_true", help="keep the results in bench/results.json, for the report")
+    parser.add_argument("--save", action="store_true", help="keep the results in bench/results.json, and write the report")
     return parser
 
 

@@ -67,21 +67,21 @@ class Reader:
 
 
 class Console(Client):
-    """Watches an exam: counts each tab change once, and sees that the log has no hole."""
+    """Watches an exam: counts each tab change once, and sees that the log has no hole. `offset`: the last it has."""
 
     def __init__(self, books: Books, token: str, exam_id: str, reader: Reader) -> None:
         super().__init__(books, "/proctor", {"token": token})
         self._exam_id, self._reader = exam_id, reader
-        self._offset: int | None = None
+        self.offset: int | None = None
         self.seen: set[int] = set()
 
     async def enter(self, host: str, port: int) -> None:
         """Connect and join; what was missed since the last time is in the ack."""
         await self.connect(host, port)
         request = {"examId": self._exam_id}
-        joined = await self.call("join", request if self._offset is None else request | {"since": self._offset})
-        if self._offset is None:
-            self._offset = joined.get("offset")
+        joined = await self.call("join", request if self.offset is None else request | {"since": self.offset})
+        if self.offset is None:
+            self.offset = joined.get("offset")
         else:
             self._see(orjson.dumps(["activity", {"items": joined["activity"]}]))
 
@@ -94,10 +94,10 @@ class Console(Client):
     def _see(self, event: bytes) -> list[int]:
         """The numbers of the tab changes in what the server sent."""
         offsets, numbers = self._reader.read(event)
-        if offsets and self._offset is not None:
-            if offsets[0] != self._offset + 1 or offsets[-1] - offsets[0] + 1 != len(offsets):
+        if offsets and self.offset is not None:
+            if offsets[0] != self.offset + 1 or offsets[-1] - offsets[0] + 1 != len(offsets):
                 self.books.errors["a hole in the log"] += 1
-            self._offset = offsets[-1]
+            self.offset = offsets[-1]
         if not self.seen.isdisjoint(numbers):
             self.books.errors["delivered twice"] += 1
         self.seen.update(numbers)

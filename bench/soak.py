@@ -37,14 +37,14 @@ class Exam:
     async def go_on(self) -> None:
         """Until cancelled."""
         students, consoles, begin = self._hall.students, self._hall.consoles, clock()
-        beats = [self._if_here(student, student.beat) for student in students]
-        changes = [self._if_here(student, student.change_tab) for student in students]
+        beats = [self.if_here(student, student.beat) for student in students]
+        changes = [self.if_here(student, student.change_tab) for student in students]
         await pace.at_moments(
             heapq.merge(
                 pace.in_turn(_BEAT_S, beats, begin),
                 pace.at_random(_CHANGES_A_SECOND, changes, begin),
-                pace.at_random(_RETURNS_A_SECOND, [self._returns(one) for one in students], begin),
-                pace.at_random(_CONSOLE_RETURNS_A_SECOND, [self._returns(one) for one in consoles], begin),
+                pace.at_random(_RETURNS_A_SECOND, [self.returns(one) for one in students], begin),
+                pace.at_random(_CONSOLE_RETURNS_A_SECOND, [self.returns(one) for one in consoles], begin),
                 key=lambda upcoming: upcoming[0],
             )
         )
@@ -52,14 +52,14 @@ class Exam:
     async def everybody_is_back(self) -> None:
         await asyncio.gather(*self._returning)
 
-    def _if_here(self, student: Student, action: pace.Action) -> pace.Action:
+    def if_here(self, student: Student, action: pace.Action) -> pace.Action:
         def act(due: float) -> None:
             if student not in self._away:
                 action(due)
 
         return act
 
-    def _returns(self, client: Student | Console) -> pace.Action:
+    def returns(self, client: Student | Console) -> pace.Action:
         def act(due: float) -> None:
             # One that waits for an ack stays: whether its event was stored could not be told.
             if client not in self._away and not client.waiting:
