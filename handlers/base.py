@@ -216,12 +216,16 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
         content = payload.model_dump_json(exclude={"request_id"}).encode()
         who_and_where = (str(connection.actor.id), self.namespace, known.name, payload.request_id.lower())
         key = Key.of(*who_and_where, content=content)
-        async with idempotency.lock(key):
-            answer: Json | None = await idempotency.find(key)
-            if answer is None:
-                answer = await known.method(self, connection, payload)
-                await idempotency.keep(key, answer)
-            return answer
+
+        async def work() -> Json:
+            async with idempotency.lock(key):
+                answer: Json | None = await idempotency.find(key)
+                if answer is None:
+                    answer = await known.method(self, connection, payload)
+                    await idempotency.keep(key, answer)
+                return answer
+
+        return await self.connections.deadline.keep(work)
 
 
 class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types

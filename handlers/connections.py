@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from aiolimiter import AsyncLimiter
 from bson import ObjectId
 
+from handlers.deadline import Deadline
 from models.actors import Actor
 from models.database import Stored
 from models.fields import now
@@ -67,6 +68,7 @@ class Connections:
         self._sweeping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shut_out: dict[ObjectId | str, float] = {}  # by user and by token; when, of the last minute
+        self.deadline = Deadline()
         self.shutting_down = False
 
     def open(self) -> None:

@@ -32,7 +32,6 @@ from models.errors import (
     NotFound,
     PayloadTooLarge,
     ProctoringError,
-    RateLimited,
     Unauthorized,
 )
 from models.fields import parse_id, to_json
@@ -120,7 +119,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await read_body(request)
         try:
-            return await handler(request)
+            return await request.config_dict[CONNECTIONS].deadline.keep(lambda: _work(handler, request))
         except web.HTTPException as error:
             if error.status < 400:
                 raise
@@ -133,9 +132,13 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return error_response(to_error(error))
 
 
+async def _work(handler: Handler, request: web.Request) -> web.StreamResponse:
+    return await handler(request)
+
+
 def error_response(error: ProctoringError) -> web.Response:
     response = reply({"error": error.as_dict()}, status=error.status)
-    if isinstance(error, RateLimited):
+    if error.retry_after_ms is not None:
         response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"

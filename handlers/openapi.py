@@ -26,6 +26,7 @@ _ERROR_SCHEMA: Final = {
             "properties": {
                 "code": {"enum": [error.code for error in ERRORS]},
                 "message": {"type": "string"},
+                "retryAfterMs": {"type": "integer"},
                 "details": {
                     "type": "array",
                     "items": {
@@ -79,7 +80,8 @@ def _complete(one: dict[str, Any], route: web.AbstractRoute) -> None:
         if status == "204":
             response.pop("content", None)
     one["responses"]["default"] = {
-        "description": "any error",
+        "description": "any error; with 429, and with 503 where it is known, when to come again",
+        "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
     one["security"] = [{"token": []}] if traits["needs_token"] else [{}, {"token": []}]

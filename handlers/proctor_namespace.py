@@ -14,7 +14,7 @@ from handlers.connections import Connection, Connections
 from models.activity import Entry, Text
 from models.activity import view as activity_view
 from models.actors import SUPERVISORS
-from models.errors import Conflict, NotFound, Unauthorized
+from models.errors import Conflict, NotFound, Unauthorized, Unavailable
 from models.exams import view as exam_view
 from models.fields import Id, Payload, now
 from models.session import entry_of, is_over
@@ -23,6 +23,7 @@ from models.store import Store
 _MOST_AT_JOIN: Final = 5000
 _LATEST_AT_JOIN: Final = 100
 _READ_AT_JOIN: Final = 100  # at a time, of what is not among the recent records
+_JOIN_S: Final = 9.0
 
 
 class Join(Payload):
@@ -52,6 +53,13 @@ class ProctorNamespace(Namespace):
 
     @event
     async def on_join(self, connection: Connection, payload: Join) -> Json:
+        try:
+            async with asyncio.timeout(_JOIN_S):  # it only reads: what is cut off leaves nothing half done
+                return await self._join(connection, payload)
+        except TimeoutError as error:
+            raise Unavailable from error
+
+    async def _join(self, connection: Connection, payload: Join) -> Json:
         await self._leave(connection, payload.exam_id)
         exam = await self._enter(connection, payload.exam_id)
         log = self.store.log.of(payload.exam_id)

@@ -7,21 +7,29 @@ from typing import Any, ClassVar
 
 
 class ProctoringError(Exception):
-    """Base of every expected error. `code` and `status` (HTTP) are the contract's."""
+    """Base of every expected error. `code` and `status` (HTTP) are the contract's.
+
+    `retry_after_ms`: how long to wait before trying again, in milliseconds, where that is known.
+    """
 
     code: ClassVar[str]
     status: ClassVar[int]
 
-    def __init__(self, message: str, details: Sequence[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, message: str, details: Sequence[dict[str, Any]] | None = None, retry_after_ms: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
+        self.retry_after_ms = retry_after_ms
 
     def as_dict(self) -> dict[str, Any]:
-        """The error object that REST and Socket.IO share: `{code, message, details?}`."""
+        """The error object that REST and Socket.IO share: `{code, message, details?, retryAfterMs?}`."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.details:
             error["details"] = list(self.details)
+        if self.retry_after_ms is not None:
+            error["retryAfterMs"] = self.retry_after_ms
         return error
 
 
@@ -38,16 +46,12 @@ class Unauthorized(ProctoringError):
 
 
 class RateLimited(ProctoringError):
-    """Too fast. `retry_after_ms` says how long to wait, in milliseconds."""
+    """Too fast."""
 
     code, status = "rate_limited", 429
 
     def __init__(self, message: str, retry_after_ms: int) -> None:
-        super().__init__(message)
-        self.retry_after_ms = retry_after_ms
-
-    def as_dict(self) -> dict[str, Any]:
-        return super().as_dict() | {"retryAfterMs": self.retry_after_ms}
+        super().__init__(message, retry_after_ms=retry_after_ms)
 
 
 class Forbidden(ProctoringError):
@@ -71,12 +75,16 @@ class Conflict(ProctoringError):
 
 
 class Unavailable(ProctoringError):
-    """The database did not answer in time: not known to be stored."""
+    """The database did not answer in time, or too much waits: not known to be stored."""
 
     code, status = "unavailable", 503
 
-    def __init__(self, message: str = "The database does not answer; keep this and send it again.") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "The database does not answer; keep this and send it again.",
+        retry_after_ms: int | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms)
 
 
 class Internal(ProctoringError):

@@ -1,6 +1,7 @@
-"""Passwords: PBKDF2 with a salt each, computed off the event loop in few threads.
+"""Passwords: PBKDF2 with a salt each, computed off the event loop in few threads, which give way to all else.
 
-An OWASP-strength hash is a tenth of a second of CPU; more threads than cores would only make all of them late.
+An OWASP-strength hash is a tenth of a second of CPU; more threads than cores would only make all of them late. So who
+comes when the threads have work for seconds is told when to come again, before the database is asked anything.
 """
 
 from __future__ import annotations
@@ -8,21 +9,55 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
+import random
 import secrets
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from models.errors import Unavailable
+
 _THREADS: Final = 2
+_NICE: Final = 10
+_LONGEST_WAIT_S: Final = 5.0  # an answer is due in less than twice this
+_MOST_WAITING: Final = 1000
+_ITERATION_S: Final = 6e-7  # until a hash has been measured
+_WEIGHT: Final = 0.1  # of the latest hash in the measured time of one
 
 
 class Passwords:
-    """Hashes with the settings of today; verifies with those that each hash was made with."""
+    """Hashes with the settings of today; verifies with those that each hash was made with.
+
+    `hash` and `verify` raise Unavailable, with the time to wait, as `check_room` does. Whoever has many to hash does it
+    one by one, and waits and comes again like everybody.
+    """
 
     def __init__(self, iterations: int, keylen: int, digest: str) -> None:
         self._iterations, self._keylen, self._digest = iterations, keylen, digest
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pbkdf2")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pbkdf2", initializer=_give_way)
+        self._turns = asyncio.Semaphore(_THREADS)
+        self._under_way = 0
+        self._hash_s = iterations * _ITERATION_S
         # Verified against when the account is unknown, so that the answer takes as long as for a known one.
         self._nobody = self._parameters() | {"password": "00" * keylen}
+
+    def check_room(self) -> None:
+        """Unavailable, with the time to wait, while the threads have all the work that they can do in 5 s."""
+        if self._wait_s > _LONGEST_WAIT_S or self._under_way >= _MOST_WAITING:
+            raise self._too_many()
+
+    @property
+    def _wait_s(self) -> float:
+        """How long the work under way will take, by the time that the latest hashes took."""
+        return self._under_way * self._hash_s / _THREADS
+
+    def _too_many(self) -> Unavailable:
+        # Spread, so that those who are refused together do not come back together.
+        wait_ms = int(1000 * self._wait_s * random.uniform(1, 2)) + 1  # noqa: S311 a spread
+        return Unavailable("Too many are signing in; try again in a moment.", wait_ms)
 
     async def hash(self, password: str) -> dict[str, Any]:
         """The fields to store: `password` (hex), `salt` (hex), `iterations`, `keylen`, `digest`."""
@@ -47,12 +82,38 @@ class Passwords:
         }
 
     async def _derive(self, password: str, fields: dict[str, Any]) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads,
-            hashlib.pbkdf2_hmac,
-            fields["digest"],
-            password.encode(),
-            bytes.fromhex(fields["salt"]),
-            fields["iterations"],
-            fields["keylen"],
-        )
+        self.check_room()
+        self._under_way += 1
+        try:
+            await self._turn()
+            try:
+                loop = asyncio.get_running_loop()
+                derived, seconds = await loop.run_in_executor(self._threads, _derive, password.encode(), fields)
+            finally:
+                self._turns.release()
+        finally:
+            self._under_way -= 1
+        self._hash_s += _WEIGHT * (seconds - self._hash_s)
+        return derived
+
+    async def _turn(self) -> None:
+        """Wait for a thread; Unavailable where the others took longer than was thought."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise self._too_many() from None
+
+
+def _derive(password: bytes, fields: dict[str, Any]) -> tuple[bytes, float]:
+    """The hash, and how many seconds it took."""
+    began = time.perf_counter()
+    salt = bytes.fromhex(fields["salt"])
+    derived = hashlib.pbkdf2_hmac(fields["digest"], password, salt, fields["iterations"], fields["keylen"])
+    return derived, time.perf_counter() - began
+
+
+def _give_way() -> None:
+    """Let the event loop and the database come first; Linux alone gives a thread a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, both, duplicate_of_id, find_page
+from models.database import Database, Stored, both, duplicate_of_id, find_by_ids, find_page
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.organisations import OrganisationName, Organisations
@@ -106,7 +106,8 @@ class Users:
         return await self._database.users.find_one({"role": role.value}) is not None
 
     async def authenticate(self, email: str, password: str) -> Stored | None:
-        """The user with these credentials. Takes as long where there is none."""
+        """The user with these credentials. Takes as long where there is none. Unavailable while too many sign in."""
+        self._passwords.check_room()
         user = await self.by_email(email)
         if not await self._passwords.verify(password, user) or user is None:
             return None
@@ -166,18 +167,12 @@ class Users:
 
     async def assignable(self, organisation_id: ObjectId, user_ids: Iterable[ObjectId]) -> set[ObjectId]:
         """Which of these are students or proctors of the organisation."""
-        wanted, found = list(dict.fromkeys(user_ids)), set[ObjectId]()
-        for start in range(0, len(wanted), 100):  # a long $in is slow on the embedded database
-            cursor = self._database.users.find(
-                {
-                    "_id": {"$in": wanted[start : start + 100]},
-                    "organisationId": organisation_id,
-                    "role": {"$in": [Role.STUDENT.value, Role.PROCTOR.value]},
-                },
-                {"_id": 1},
-            )
-            found |= {user["_id"] async for user in cursor}
-        return found
+        found = await find_by_ids(self._database.users, user_ids, {"organisationId": 1, "role": 1})
+        return {
+            user["_id"]
+            for user in found.values()
+            if user["organisationId"] == organisation_id and user["role"] in (Role.STUDENT, Role.PROCTOR)
+        }
 
     async def _refuse_last_admin(self, user: Stored) -> None:
         if user["role"] != Role.ADMIN.value:

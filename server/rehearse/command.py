@@ -23,6 +23,7 @@ from server.rehearse.tally import Tally
 from server.settings import Settings, SettingsError
 
 _AT_ONCE: Final = 8  # requests under way while accounts are made: each costs the server a password hash
+_PATIENCE_S: Final = 60.0
 _T = TypeVar("_T")
 
 
@@ -61,15 +62,33 @@ class Api:
         return token
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON answered; SettingsError with the server's message for an error."""
+        """The JSON answered; SettingsError with the server's message for an error. One that has too much to do is
+        asked again for a minute.
+        """
+        headers = self._headers | ({"Idempotency-Key": str(uuid4())} if method == "POST" else {})
+        until, again = time.monotonic() + _PATIENCE_S, False
+        while True:
+            status, answer, wait_s = await self._send(method, path, body, headers)
+            if status != 503 or time.monotonic() > until:
+                break
+            again = True
+            await asyncio.sleep(wait_s)
+        if status == 404 and method == "DELETE" and again:  # what was late for its answer was done after all
+            return None
+        if status >= 400:
+            raise SettingsError(f"{method} {path}: {(answer or {}).get('error', {}).get('message', status)}")
+        return answer
+
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+    ) -> tuple[int, Any, float]:
+        """Status, body, and how many seconds to wait before another try."""
         try:
-            async with self._http.request(method, self._url + path, json=body, headers=self._headers) as response:
+            async with self._http.request(method, self._url + path, json=body, headers=headers) as response:
                 answer = None if response.status == 204 else await response.json()
         except aiohttp.ClientConnectionError as error:
             raise SettingsError(f"--url: {self._url} does not answer ({error})") from None
-        if response.status >= 400:
-            raise SettingsError(f"{method} {path}: {(answer or {}).get('error', {}).get('message', response.reason)}")
-        return answer
+        return response.status, answer, float(response.headers.get("Retry-After", 1))
 
 
 async def _rehearse(settings: Settings, arguments: argparse.Namespace) -> int:
