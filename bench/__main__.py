@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--consoles", type=int, help="default: the scenario's own")
     parser.add_argument("--seconds", type=float, help="how long a run is measured; default: the scenario's own")
     parser.add_argument("--minutes", type=float, default=20.0, help="of a soak; default: 20")
-    parser.add_argument("--save", action="store_true", help="keep the results in bench/results.json, and write the report")
+    parser.add_argument("--save", action="store_true", help="keep the results, and write the report")
     return parser
 
 

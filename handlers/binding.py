@@ -11,11 +11,12 @@ import logging
 from typing import Any, Final
 
 import socketio
+from bson import ObjectId
 
 from handlers.broadcast import session_room, students_room
 from handlers.connections import Connection, Connections
 from models.database import Stored, is_unavailable
-from models.errors import NotFound, Unauthorized, Unavailable
+from models.errors import NotFound, Unauthorized
 from models.session import entry_of, is_over
 from models.store import Store
 
@@ -32,6 +33,16 @@ class Binding:
         self._store = store
         self._connections = connections
 
+    async def start(self, connection: Connection, exam: Stored) -> Stored:
+        """The session of `connection`'s student in `exam`, which `connection` speaks for from here on."""
+        new_id = ObjectId()
+        # Held, so that whoever finds the new session takes it over from this connection.
+        async with self._connections.lock(new_id):
+            session, new = await self._store.starting.start(connection.actor, exam, new_id, connection.sid)
+            if new:
+                self._connections.bind(connection, session)
+        return await self.bind(connection, session)
+
     async def bind(self, connection: Connection, session: Stored) -> Stored:
         """Let `connection` speak for `session`; returns the session as it is then. After a failure, call it again."""
         try:
@@ -39,8 +50,8 @@ class Binding:
                 old = self._connections.bound(session["_id"])
                 if old is not connection:
                     await self._take_over(connection, old, session)
-                # Read within the lock: the one before may have been taken off since `session` was read.
-                session = await self._store.sessions.by_id(session["_id"])
+                    if session["connectivity"] == "ONLINE":  # the one before may have been taken off since
+                        session = await self._store.sessions.by_id(session["_id"])
                 session = await self._store.sessions.set_connectivity(session, "ONLINE")
                 self._connections.refresh(session)
         finally:
@@ -68,8 +79,12 @@ class Binding:
     async def unbind(self, connection: Connection, reason: str) -> None:
         """Take a connection that went off its session; again and again while the database does not answer."""
         session = connection.session
-        while session and not await self._try_unbind(connection, session, reason):  # noqa: ASYNC110 nothing tells it
+        if session is None:
+            return
+        while not await self._try_unbind(connection, session, reason):  # noqa: ASYNC110 nothing tells it
             await asyncio.sleep(_RETRY_S)
+        guards = [_once(type_, connection) for type_ in ("connected", "second_connection", "disconnected")]
+        self._store.log.of(session["examId"]).forget(session["_id"], guards)
 
     async def _try_unbind(self, connection: Connection, session: Stored, reason: str) -> bool:
         """Whether it is done."""
@@ -83,8 +98,7 @@ class Binding:
             except NotFound:
                 pass  # the session went with its exam
             except Exception as error:
-                unavailable = isinstance(error, Unavailable) or is_unavailable(error)
-                if unavailable and not self._connections.shutting_down:
+                if is_unavailable(error) and not self._connections.shutting_down:
                     return False
                 logger.exception("a connection's end could not be recorded")
             self._connections.unbind(session["_id"])
@@ -94,5 +108,10 @@ class Binding:
         """Record what the server saw, once a connection; nothing of a session that is over."""
         current = connection.session or session
         if not is_over(current):
-            once = f"{type_}:{connection.sid}"
+            once = _once(type_, connection)
             await self._store.log.append(entry_of(current, type_, "server", data, actor_id=None, once=once))
+
+
+def _once(type_: str, connection: Connection) -> str:
+    """What makes an entry be recorded once a connection; the log's notes leave these out."""
+    return f"{type_}:{connection.sid}"

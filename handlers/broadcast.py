@@ -102,17 +102,25 @@ class Broadcast:
                 room = session_room(session_id) if session_id else students_room(exam_id)
                 await self._server.emit("chat", chat_view(record), room=room, namespace="/exam")
 
-    async def session(self, session: Stored) -> None:
-        """The sessions' subscriber: to the consoles, and a new status to its student."""
+    async def sessions(self, sessions: list[Stored]) -> None:
+        """The sessions' subscriber: to the consoles, one message an exam, and a new status to its student."""
+        views: dict[ObjectId, list[orjson.Fragment]] = {}
+        for session in sessions:
+            views.setdefault(session["examId"], []).append(await self._session(session))
+        for exam_id, items in views.items():
+            await self._to_consoles("presence", exam_id, items)
+
+    async def _session(self, session: Stored) -> orjson.Fragment:
+        """It as JSON, once whoever joins has it, and its student where its status is new."""
         bound = self._connections.bound(session["_id"])
         new_status = bound is not None and bound.session is not None and bound.session["status"] != session["status"]
         self._connections.refresh(session)
         encoded = self._encoded(session)
         for joining in self._joining.get(session["examId"], ()):
             _keep_newest(joining.changed, {session["_id"]: encoded})
-        await self._to_consoles("presence", session["examId"], [encoded[1]])
         if new_status:
             await self._server.emit("session", encoded[1], room=session_room(session["_id"]), namespace="/exam")
+        return encoded[1]
 
     async def _to_consoles(self, event: str, exam_id: ObjectId, items: list[orjson.Fragment]) -> None:
         message = {"examId": exam_id, "items": items}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final
 
+from bson import ObjectId
 from pydantic import Field, ValidationError
 
 from handlers.base import Json, Namespace, NoPayload, detail, event, to_error
@@ -17,6 +18,7 @@ from models.database import Stored
 from models.errors import Conflict, InvalidPayload, ProctoringError, UnknownEvent
 from models.exams import view as exam_view
 from models.fields import Id, Instant, Payload, now
+from models.seqs import Seqs
 from models.session import REPLAY_AFTER_END, entry_of, is_over, remaining_ms
 from models.store import Store
 
@@ -113,16 +115,10 @@ class ExamNamespace(Namespace):
     async def on_start(self, connection: Connection, payload: Start) -> Json:
         if connection.exams - {payload.exam_id}:
             raise Conflict("This connection takes part in another exam.")
-        exam = connection.exam = await self._enter(connection, payload.exam_id)
-        try:
-            session, _ = await self.store.sessions.start(connection.actor, exam)
-            log = self.store.log.of(exam["_id"])
-            seqs = await log.bind(session["_id"], connection.client_id)
-            session = await self.binding.bind(connection, session)
-        except Exception:
-            if connection.session is None:
-                connection.exams.clear()
-            raise
+        # One at a time a connection: a start that is late for its answer goes on, and the next one waits for it.
+        started = self.connections.deadline.keep(lambda: self._start(connection, payload.exam_id), connection.sid)
+        exam, session, seqs = await started
+        log = self.store.log.of(exam["_id"])
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
         chat = await log.chat(session["_id"], payload.chat_since, _CHAT_AT_START)
         return {
@@ -135,6 +131,16 @@ class ExamNamespace(Namespace):
             "heartbeatIntervalMs": self.heartbeat_interval_ms,
             "chat": [chat_view(record) for record in chat],
         }
+
+    async def _start(self, connection: Connection, exam_id: ObjectId) -> tuple[Stored, Stored, Seqs]:
+        exam = connection.exam = await self._enter(connection, exam_id)
+        try:
+            session = await self.binding.start(connection, exam)
+            return exam, session, await self.store.log.of(exam_id).seqs(session["_id"], connection.client_id)
+        except Exception:
+            if connection.session is None:
+                connection.exams.clear()
+            raise
 
     @event
     async def on_heartbeat(self, connection: Connection, payload: NoPayload) -> Json:
@@ -179,7 +185,8 @@ class ExamNamespace(Namespace):
 
     @event
     async def on_end(self, connection: Connection, payload: NoPayload) -> Json:
-        session = await self.store.sessions.end(_started(connection), connection.actor)
+        started = _started(connection)
+        session = await self.connections.deadline.keep(lambda: self.store.sessions.end(started, connection.actor))
         return {"session": self.store.sessions.view(session)}
 
     async def disconnected(self, connection: Connection, reason: str) -> None:

@@ -71,7 +71,7 @@ async def _load(store: Store, actor: Actor, session_id: Id) -> Stored:
 async def start_session(request: web.Request, body: StartPayload) -> web.Response:
     """201 with the new session, then 200 with the same."""
     store, actor = request.app[STORE], actor_of(request)
-    session, created = await store.sessions.start(actor, await store.exams.get(actor, body.exam_id))
+    session, created = await store.starting.start(actor, await store.exams.get(actor, body.exam_id))
     location = f"/routes/proctoring/{session['_id']}" if created else None
     return reply(store.sessions.view(session), status=201 if created else 200, location=location)
 

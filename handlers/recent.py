@@ -40,7 +40,7 @@ class Recent:
             self._bytes -= sum(map(len, tail.records)) if tail else 0
             tail = _Tail(first - 1)
         self._tails[exam_id] = tail
-        tail.records += records
+        tail.records += [bytes(memoryview(record)) for record in records]  # orjson's own hold 4 KiB each for ever
         tail.end += len(records)
         self._bytes += sum(map(len, records))
         while self._bytes > self._most_bytes:

@@ -42,6 +42,7 @@ ActivityType = Literal[
 ]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 
+_ENTRY_BYTES: Final = 1000
 _LONG_HIDDEN_MS: Final = 30_000
 _LONG_BLUR_MS: Final = 2_000
 
@@ -194,11 +195,13 @@ class Entry:
     data: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def guard(self) -> str | None:
-        """What numbers this entry for telling a repeat; None where nothing does."""
-        return self.once or (self.client_id if self.seq is not None else None)
+    def key(self) -> tuple[object, ...] | None:
+        """What tells a repeat of this entry; None where nothing does."""
+        if self.once is not None:
+            return self.session_id, self.once
+        return None if self.client_id is None or self.seq is None else (self.session_id, self.client_id, self.seq)
 
     @property
-    def guard_seq(self) -> int:
-        """Its number by that guard."""
-        return 1 if self.once or self.seq is None else self.seq
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        return _ENTRY_BYTES + sum(len(value) for value in self.data.values() if isinstance(value, str))

@@ -1,6 +1,6 @@
 """One exam's log and its writer: ordered, durable, with offsets 1, 2, 3, … and no hole.
 
-Entries wait in a list; the exam's one writer takes all that waits, numbers it on from the head and writes it in one
+Entries wait in a list; the exam's one writer takes what waits, numbers it on from the head and writes it in one
 ordered insert. While that is under way the next batch gathers: alone, an entry waits for nobody; under load, batches
 grow by themselves.
 
@@ -19,13 +19,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
-from models.known import Known, Source, number_of
-from models.offsets import MAX_READ, find_head, read_offsets
+from models.known import Known
+from models.offsets import MAX_READ, read_offsets, record_id
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
 
@@ -35,7 +35,10 @@ Subscriber = Callable[[ObjectId, list[Stored]], Awaitable[None]]
 
 _PATIENCE_S: Final = 6.0  # how long an entry may wait for the database before its caller is told `unavailable`
 _RETRY_S: Final = 0.2
-_MAX_WAITING: Final = 10_000
+_MOST_WAITING: Final = 10_000
+_MOST_BYTES: Final = 32 * 1024**2
+_MOST_AT_ONCE: Final = 500  # so that the slowest insert ends long before it would time out
+_NOTE_EVERY: Final = 2000
 
 
 class _Waiting:
@@ -54,41 +57,59 @@ class ExamLog:
 
     def __init__(self, database: Database, exam_id: ObjectId, subscribers: Sequence[Subscriber]) -> None:
         self._activity = database.activity
+        self._notes = database.log_notes
         self._exam_id = exam_id
         self._subscribers = subscribers
         self._waiting: list[_Waiting] = []
+        self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened = False
         self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
         self._known = Known(database.activity, exam_id)
+        self._noted = 0
+        self._noting: asyncio.Task[None] | None = None
         self.head = 0
 
     async def open(self) -> None:
-        """Find the head, once, and what concerns the whole exam."""
+        """Find the head and all that tells a repeat, once: from the note, and the records after it."""
+        if self._opened:
+            return
         async with self._opening:
-            if not self._opened:
-                await self._known.take_up(None)
-                self.head = await find_head(self._activity, self._exam_id)
-                self._opened = True
+            if self.head == 0:
+                await self._load()
+            while not self._opened:  # what was read before a failure, or a caller that lost patience, stays read
+                records = await read_offsets(self._activity, self._exam_id, self.head, self.head + MAX_READ)
+                for record in records:
+                    self._known.add(record)
+                self.head += len(records)
+                self._opened = not records
 
-    def begin(self, session_id: ObjectId) -> None:
-        """Know a session that has just been made, of which nothing is stored up to the head."""
-        if self._opened:  # else another process may record something of it before we find the head
-            self._known.begin(session_id)
+    async def _load(self) -> None:
+        note = await self._notes.find_one({"_id": self._exam_id})
+        # One that is ahead of the log, as after a backup was put back by halves, says nothing.
+        if note and await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])}):
+            await self._known.load(note)
+            self.head = self._noted = note["offset"]
 
-    async def bind(self, session_id: ObjectId, client_id: str) -> Seqs:
+    async def seqs(self, session_id: ObjectId, client_id: str) -> Seqs:
         """What is stored of one client, kept up to date from here on."""
         await self.open()
-        await self._known.take_up(session_id, again=bool(self._unsure))
-        return self._known.seqs((session_id, client_id))
+        if self._unsure and self._writing:  # what it may have stored is being found out
+            await asyncio.wait([self._writing], timeout=_PATIENCE_S)
+        if self._unsure:
+            raise Unavailable
+        return self._known.seqs(session_id, client_id)
 
     async def chat(self, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
         """The latest that proctors wrote to a session, or to all of the exam, after `since`, in order."""
         await self.open()
-        await self._known.take_up(session_id)
         return self._known.chat(session_id, since, limit)
+
+    def forget(self, session_id: ObjectId, guards: list[str]) -> None:
+        """Drop guards (an entry's `once`) that nobody will come with again."""
+        self._known.forget(session_id, guards)
 
     async def append(self, entries: Sequence[Entry]) -> list[Recorded | ProctoringError]:
         """Record all of these in order, each once; returns when the database has acknowledged them.
@@ -110,46 +131,45 @@ class ExamLog:
                     one.future.set_exception(Unavailable())
                     one.future.exception()  # retrieved, also where this caller was cancelled
         results = await asyncio.gather(*(one.future for one in waiting), return_exceptions=True)
-        repeats = await self._stored([entry for entry, result in zip(entries, results, strict=True) if result is None])
+        repeats = [entry for entry, result in zip(entries, results, strict=True) if result is None]
+        before = iter(await self._known.stored(repeats) if repeats else ())
         return [
-            answer(entry, result, repeats.get((_source(entry), entry.guard_seq)))
+            answer(entry, result, next(before) if result is None else None)
             for entry, result in zip(entries, results, strict=True)
         ]
 
     async def _enqueue(self, waiting: list[_Waiting]) -> None:
         await self.open()
-        for session_id in {one.entry.session_id for one in waiting if one.entry.guard is not None}:
-            await self._known.take_up(session_id)
-        while len(self._waiting) >= _MAX_WAITING:
+        while len(self._waiting) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
             self._room.clear()
             await self._room.wait()
         self._waiting.extend(waiting)
-        if self._writer is None or self._writer.done():
+        self._bytes += sum(one.entry.size for one in waiting)
+        if not self._writing:
             self._writer = asyncio.create_task(self._write())
 
-    async def close(self) -> None:
-        """Wait until nothing waits any more."""
-        if self._writer:
-            await asyncio.wait([self._writer])
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._writing and not self._noting and not self._opening.locked()
 
-    async def _stored(self, repeats: Sequence[Entry]) -> dict[tuple[Source, int], Stored]:
-        """The stored records that these repeat, with one query a source."""
-        found: dict[tuple[Source, int], Stored] = {}
-        by_source: dict[Source, list[Entry]] = {}
-        for entry in repeats:
-            by_source.setdefault(_source(entry), []).append(entry)
-        for source, entries in by_source.items():
-            wanted = {entry.guard_seq for entry in entries}
-            async for record in self._activity.find({"examId": self._exam_id, "sessionId": source[0]}):
-                number = number_of(record, source[1])
-                if number in wanted:
-                    found[source, number] = record
-        return found
+    @property
+    def _writing(self) -> asyncio.Task[None] | None:
+        return self._writer if self._writer and not self._writer.done() else None
+
+    async def close(self) -> None:
+        """Wait until nothing waits any more; what is known is noted."""
+        if self._writing:
+            await asyncio.wait([self._writing], timeout=_PATIENCE_S)
+        self._note_if(1)
+        if self._noting:
+            await asyncio.wait([self._noting])
 
     async def _write(self) -> None:
         """Commit until nothing waits. One at a time runs."""
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+            self._bytes -= sum(one.entry.size for one in batch)
             self._room.set()
             try:
                 await self._commit(batch)
@@ -157,6 +177,7 @@ class ExamLog:
                 logger.exception("a batch could not be written", extra={"examId": str(self._exam_id)})
                 for one in batch:
                     await self._commit_alone(one)
+            self._note_if(_NOTE_EVERY)
 
     async def _commit_alone(self, one: _Waiting) -> None:
         try:
@@ -166,7 +187,7 @@ class ExamLog:
                 one.future.set_exception(error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        while batch := [one for one in batch if not one.future.done()]:
+        while (batch := [one for one in batch if not one.future.done()]) or self._unsure:
             try:
                 if self._unsure:
                     await self._catch_up()
@@ -192,18 +213,18 @@ class ExamLog:
     def _number(self, batch: list[_Waiting]) -> list[tuple[_Waiting, Stored]]:
         """The records to insert; a repeat of what is stored is resolved here, one within the batch next time."""
         records: list[tuple[_Waiting, Stored]] = []
-        taken: set[tuple[Source, int]] = set()
+        taken: set[tuple[object, ...]] = set()
         for one in batch:
             if one.future.done():  # found stored by `_catch_up`, or given up
                 continue
-            source, seq = _source(one.entry), one.entry.guard_seq
-            if one.entry.guard is not None:
-                if seq in self._known.seqs(source):
+            key = one.entry.key
+            if key is not None:
+                if one.entry in self._known:
                     _resolve(one, None)
                     continue
-                if (source, seq) in taken:
+                if key in taken:
                     continue
-                taken.add((source, seq))
+                taken.add(key)
             records.append((one, record_of(one.entry, one.record_id, self.head + len(records) + 1)))
         return records
 
@@ -227,9 +248,22 @@ class ExamLog:
             except Exception:  # a subscriber's failure is not the log's
                 logger.exception("a subscriber of the log failed", extra={"examId": str(self._exam_id)})
 
+    def _note_if(self, news: int) -> None:
+        """Note what is known where at least so many records are new, beside the writer."""
+        if self._noting is None and self.head - self._noted >= news:
+            self._noting = asyncio.create_task(self._note({"offset": self.head, **self._known.note()}))
 
-def _source(entry: Entry) -> Source:
-    return entry.session_id, entry.guard or ""
+    async def _note(self, note: Stored) -> None:
+        try:
+            # Another process may have noted more: then there is nothing to replace, and no room for a new one.
+            older = {"_id": self._exam_id, "offset": {"$lt": note["offset"]}}
+            with contextlib.suppress(DuplicateKeyError):
+                await self._notes.replace_one(older, note, upsert=True)
+        except PyMongoError as error:  # whoever opens the log reads more of it
+            logger.warning("what is known of a log is noted later: %s", error)
+        finally:
+            self._noted = note["offset"]
+            self._noting = None
 
 
 def _resolve(one: _Waiting, record: Stored | None) -> None:

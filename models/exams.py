@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.actors import Actor, Role
-from models.database import Database, Stored, both, find_page, patience
+from models.database import Database, Stored, find_by_ids, find_page, patience
 from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
+from models.groups import Groups
 from models.organisations import OrganisationName, Organisations
 from models.users import Users
-from models.visibility import exams_of
+from models.visibility import exams_of, sees_exam
+
+_MOST_A_GROUP: Final = 200
 
 
 class Exam(Document):
@@ -44,6 +47,7 @@ class Exams:
         self._database = database
         self._organisations = organisations
         self._users = users
+        self._seen = Groups(self.seen, most=_MOST_A_GROUP)
 
     async def create(self, new_id: ObjectId, organisation_id: ObjectId, fields: dict[str, Any]) -> Stored:
         """`fields`: title, duration (minutes), users, startsAt, endsAt, rehearsal. InvalidPayload for wrong users."""
@@ -70,18 +74,31 @@ class Exams:
         return await find_page(self._database.exams, exams_of(actor), after, limit)
 
     async def get(self, actor: Actor, exam_id: ObjectId) -> Stored:
-        # A student does not see `users`, and a thousand of its connections would each keep a copy.
-        fields = {"users": 0} if actor.role is Role.STUDENT else None
-        found: Stored | None = await self._database.exams.find_one(both({"_id": exam_id}, exams_of(actor)), fields)
+        """The exam, for a STUDENT without its `users`. Others may hold the same document: it is not to be changed."""
+        found = await self._seen((exam_id, actor))
         if found is None:
             raise NotFound("No such exam.")
         return found
 
     async def check(self, actor: Actor, exam_id: ObjectId) -> None:
         """NotFound where `actor` may not see the exam."""
-        query = both({"_id": exam_id}, exams_of(actor))
-        if await self._database.exams.find_one(query, {"_id": 1}) is None:
-            raise NotFound("No such exam.")
+        await self.get(actor, exam_id)
+
+    async def seen(self, wanted: list[tuple[ObjectId, Actor]]) -> list[Stored | None]:
+        """Each of these exams, as `get` gives it; None where its actor may not see it. An exam is read once."""
+        exams = await find_by_ids(self._database.exams, [exam_id for exam_id, _ in wanted])
+        # A set, as its list is a thousand ids long and is searched once for each of a thousand students.
+        sought = {exam_id: exam | {"users": set(exam["users"])} for exam_id, exam in exams.items()}
+        # A student does not see `users`, and a thousand of its connections would each keep a copy.
+        short = {
+            exam_id: {name: value for name, value in exam.items() if name != "users"} for exam_id, exam in exams.items()
+        }
+        return [
+            (short if actor.role is Role.STUDENT else exams)[exam_id]
+            if exam_id in exams and sees_exam(actor, sought[exam_id])
+            else None
+            for exam_id, actor in wanted
+        ]
 
     async def by_id(self, exam_id: ObjectId) -> Stored:
         found: Stored | None = await self._database.exams.find_one({"_id": exam_id})
@@ -135,6 +152,7 @@ class Exams:
             with patience():
                 for collection in (self._database.sessions, self._database.activity, self._database.heartbeats):
                     await collection.delete_many(within)
+                await self._database.log_notes.delete_one(one)
         elif await self._database.sessions.find_one(within):
             raise Conflict("The exam has proctoring sessions.")
         await self._database.exams.delete_one(one)

@@ -17,17 +17,20 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from models.database import Database, Stored, patience
+from models.database import IDS_A_QUERY, Database, Stored, find_by_ids, patience
 from models.fields import now
+from models.groups import Groups
 
 logger = logging.getLogger(__name__)
 
 _GATHER_S: Final = 0.025
-_IDS_A_QUERY: Final = 100  # the embedded database's time for a longer list grows with its square
+_MOST_A_GROUP: Final = 5000
 _FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
+_REMEMBERED: Final = timedelta(days=1)  # after a session's last heartbeat
 
 _BEYOND: Final = datetime.max.replace(tzinfo=UTC)
 
+Beat = tuple[ObjectId, ObjectId, datetime]  # of which session, in which exam
 Beats = dict[ObjectId, list[datetime]]
 
 
@@ -38,9 +41,7 @@ class Heartbeats:
         self._groups = database.heartbeat_groups
         self._minutes = database.heartbeats
         self._sessions = database.sessions
-        self._gathering: list[tuple[ObjectId, ObjectId, datetime]] = []
-        self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writer: asyncio.Task[None] | None = None
+        self._beats = Groups(self._store, _MOST_A_GROUP, gather_s=_GATHER_S)
         self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
         self._exams: dict[ObjectId, ObjectId] = {}
         self._folding: asyncio.Task[None] | None = None
@@ -53,23 +54,14 @@ class Heartbeats:
             async for group in self._groups.find({}):
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
                     self._remember(session_id, exam_id, at)
-            self.forget(set(self._exams) - await self._existing(list(self._exams)))
+            self.forget(set(self._exams) - (await find_by_ids(self._sessions, self._exams, {"_id": 1})).keys())
         self._folding = asyncio.create_task(self._fold_by_the_minute())
-
-    async def _existing(self, session_ids: list[ObjectId]) -> set[ObjectId]:
-        """Which of these sessions have not been deleted."""
-        found = set[ObjectId]()
-        for first in range(0, len(session_ids), _IDS_A_QUERY):
-            query = {"_id": {"$in": session_ids[first : first + _IDS_A_QUERY]}}
-            found |= {session["_id"] async for session in self._sessions.find(query, {"_id": 1})}
-        return found
 
     async def close(self) -> None:
         if self._folding:
             self._folding.cancel()
             await asyncio.gather(self._folding, return_exceptions=True)
-        if self._writer:
-            await self._writer
+        await self._beats.close()
 
     async def beat(self, session_id: ObjectId, exam_id: ObjectId) -> datetime:
         """Record one heartbeat; returns its moment once it is stored."""
@@ -78,36 +70,22 @@ class Heartbeats:
         if last is not None and at <= last:  # a session's moments differ, so that each is kept
             at = last + timedelta(milliseconds=1)
         self._numbered[session_id] = at
-        self._gathering.append((session_id, exam_id, at))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(self._stored)
+        await self._beats((session_id, exam_id, at))
         return at
 
-    async def _write(self) -> None:
-        """Store groups until nothing is left. One at a time runs: while one is stored the next gathers."""
-        await asyncio.sleep(_GATHER_S)
-        while self._gathering:
-            beats, self._gathering = self._gathering, []
-            stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
-            try:
-                await self._groups.insert_one(
-                    {
-                        # The latest: a group goes only when all that is in it has been folded.
-                        "minute": max(_minute(at) for _, _, at in beats),
-                        "sessions": [session_id for session_id, _, _ in beats],
-                        "exams": [exam_id for _, exam_id, _ in beats],
-                        "times": [at for _, _, at in beats],
-                    }
-                )
-            except Exception as error:  # noqa: BLE001 those who wait hear of it
-                stored.set_exception(error)
-                stored.exception()  # retrieved, also where every caller is gone
-            else:
-                for beat in beats:
-                    self._remember(*beat)
-                stored.set_result(None)
-        self._writer = None
+    async def _store(self, beats: list[Beat]) -> list[None]:
+        await self._groups.insert_one(
+            {
+                # The latest: a group goes only when all that is in it has been folded.
+                "minute": max(_minute(at) for _, _, at in beats),
+                "sessions": [session_id for session_id, _, _ in beats],
+                "exams": [exam_id for _, exam_id, _ in beats],
+                "times": [at for _, _, at in beats],
+            }
+        )
+        for beat in beats:
+            self._remember(*beat)
+        return [None] * len(beats)
 
     def _remember(self, session_id: ObjectId, exam_id: ObjectId, at: datetime) -> None:
         self._unfolded[_minute(at)][session_id].append(at)
@@ -121,10 +99,9 @@ class Heartbeats:
         start = max(start or session["startTime"], session["startTime"])
         end = min(end or _BEYOND, last + timedelta(milliseconds=1))
         found: set[datetime] = set()
-        for first in range(_minute(start), _minute(end) + 1, _IDS_A_QUERY):
-            minutes = range(first, min(first + _IDS_A_QUERY, _minute(end) + 1))
-            ids = [_id(session["_id"], minute) for minute in minutes]
-            async for stored in self._minutes.find({"_id": {"$in": ids}}):
+        for first in range(_minute(start), _minute(end) + 1, IDS_A_QUERY):
+            minutes = range(first, min(first + IDS_A_QUERY, _minute(end) + 1))
+            for stored in (await find_by_ids(self._minutes, [_id(session["_id"], one) for one in minutes])).values():
                 found.update(stored["times"])
             for minute in minutes:
                 if minute in self._unfolded:
@@ -160,6 +137,8 @@ class Heartbeats:
             with patience():
                 await self._groups.delete_many({"minute": minute})
             del self._unfolded[minute]
+        old = now() - _REMEMBERED
+        self.forget({session_id for session_id, at in self._numbered.items() if at < old})
 
     async def _fold_slice(self, minute: int, beats: list[tuple[ObjectId, list[datetime]]]) -> None:
         documents: list[Stored] = [
@@ -184,13 +163,13 @@ class Heartbeats:
                     ],
                     ordered=False,
                 )
-            await self._sessions.bulk_write(
-                [
-                    UpdateOne({"_id": session_id}, {"$max": {"lastHeartbeatAt": max(times)}})
-                    for session_id, times in beats
-                ],
-                ordered=False,
-            )
+            # Of those who have not beaten since; of the others a later minute tells. Each costs an update.
+            last = [(session_id, max(times)) for session_id, times in beats if max(times) == self.last.get(session_id)]
+            if last:
+                await self._sessions.bulk_write(
+                    [UpdateOne({"_id": session_id}, {"$max": {"lastHeartbeatAt": at}}) for session_id, at in last],
+                    ordered=False,
+                )
 
 
 def _minute(at: datetime) -> int:

@@ -1,70 +1,121 @@
 """What a process knows of an exam's log without asking: which numbers are stored, and what proctors wrote.
 
-It is known by session, for those that were taken up: read once, or new and therefore empty. From then on whoever
-appends hands over what is committed, and nobody appends who has not seen everything before; so it is enough to tell a
-repeat without a unique index, and to give a student what it was written without a query.
+Whoever appends to the log has seen all before; so what is known here is enough to tell a repeat without a unique
+index, and to give a student what it was written without a query. It is noted in the database now and then, so that
+a process which opens the log reads the note and the records after it, not the whole log.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from bson import ObjectId
 
-from models.database import Collection, Stored
+from models.activity import Entry
+from models.database import Collection, Stored, find_by_ids
+from models.fields import now
+from models.offsets import record_id
 from models.seqs import Seqs
 
-Source = tuple[ObjectId | None, str]  # what numbers its entries: a session's client, or a guard of its own
+# A guard of what this process saw happen is its own: nobody else repeats it, and `forget` ends it.
+_OWN: Final = ("connected:", "disconnected:", "second_connection:")
+_REPEATED_FOR: Final = timedelta(days=1)
+_FOR_A_WHILE: Final = ("request:", "restart:")
+
+Client = tuple[ObjectId | None, str]  # of which session
+Guard = tuple[ObjectId | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    offset: int
+    at: datetime
 
 
 class Known:
-    """By session; None stands for what concerns the whole exam."""
+    """Of one exam's log, up to its head."""
 
     def __init__(self, activity: Collection, exam_id: ObjectId) -> None:
         self._activity = activity
         self._exam_id = exam_id
-        self._seqs: defaultdict[Source, Seqs] = defaultdict(Seqs)
-        self._chat: dict[ObjectId | None, dict[int, Stored]] = {}
-        self._complete: set[ObjectId | None] = set()
-
-    def begin(self, session_id: ObjectId) -> None:
-        """Take up a session that has just been made, of which nothing is stored but what `add` was given."""
-        self._chat.setdefault(session_id, {})
-        self._complete.add(session_id)
-
-    async def take_up(self, session_id: ObjectId | None, *, again: bool = False) -> None:
-        """Read what is stored of a session, once; `again`: also where it was read."""
-        if again or session_id not in self._complete:
-            # Registered before the read, so that what is committed meanwhile is not missed.
-            self._chat.setdefault(session_id, {})
-            async for record in self._activity.find({"examId": self._exam_id, "sessionId": session_id}):
-                self.add(record)
-            self._complete.add(session_id)
+        self._clients: defaultdict[Client, Seqs] = defaultdict(Seqs)
+        self._guards: dict[Guard, _Guarded] = {}
+        self._chat: defaultdict[ObjectId | None, dict[int, Stored]] = defaultdict(dict)
 
     def add(self, record: Stored) -> None:
-        """Remember a stored record, where its session was taken up."""
-        session_id = record["sessionId"]
-        if session_id not in self._chat:
-            return
-        guard = record.get("guard") or record["clientId"]
-        number = number_of(record, guard)
-        if number is not None:
-            self._seqs[session_id, guard].add(number)
+        """Remember a stored record."""
+        session_id, offset = record["sessionId"], record["offset"]
+        if record.get("guard") is not None:
+            self._guards[session_id, record["guard"]] = _Guarded(offset, record["receivedAt"])
+        elif record["clientId"] is not None and record["seq"] is not None:
+            self._clients[session_id, record["clientId"]].add(record["seq"], offset)
         if record["type"] == "chat" and record["source"] == "proctor":
-            self._chat[session_id][record["offset"]] = record
+            self._chat[session_id][offset] = record
 
-    def seqs(self, source: Source) -> Seqs:
-        """The numbers stored of a source whose session was taken up."""
-        return self._seqs[source]
+    def __contains__(self, entry: Entry) -> bool:
+        """Whether what `entry` would record is stored."""
+        if entry.once is not None:
+            return (entry.session_id, entry.once) in self._guards
+        if entry.client_id is None or entry.seq is None:
+            return False
+        known = self._clients.get((entry.session_id, entry.client_id))
+        return known is not None and entry.seq in known
+
+    async def stored(self, entries: Iterable[Entry]) -> list[Stored | None]:
+        """The records that these repeat, in order; None for one that has gone with its exam."""
+        ids = [record_id(self._exam_id, await self._offset(entry)) for entry in entries]
+        found = await find_by_ids(self._activity, ids)
+        return [found.get(one) for one in ids]
+
+    async def _offset(self, entry: Entry) -> int:
+        """Where it is stored. A client's first repeat reads its session's records, once."""
+        if entry.once is not None:
+            return self._guards[entry.session_id, entry.once].offset
+        offsets = self._clients[entry.session_id, entry.client_id or ""].offsets
+        if entry.seq not in offsets:
+            async for record in self._activity.find({"examId": self._exam_id, "sessionId": entry.session_id}):
+                if record["clientId"] == entry.client_id and record["seq"] is not None:
+                    offsets[record["seq"]] = record["offset"]
+        return offsets.get(entry.seq or 0, 0)
+
+    def forget(self, session_id: ObjectId, guards: list[str]) -> None:
+        """Drop guards that nobody will come with again."""
+        for guard in guards:
+            self._guards.pop((session_id, guard), None)
+
+    def seqs(self, session_id: ObjectId | None, client_id: str) -> Seqs:
+        """The numbers stored of one client."""
+        return self._clients[session_id, client_id]
 
     def chat(self, session_id: ObjectId, since: int, limit: int) -> list[Stored]:
         """The latest that proctors wrote to a session, or to all, after `since`, in order."""
         written = {**self._chat.get(None, {}), **self._chat.get(session_id, {})}
         return [written[offset] for offset in sorted(written) if offset > since][-limit:]
 
+    def note(self) -> Stored:
+        """All of it, to be stored; `load` takes it up."""
+        old = now() - _REPEATED_FOR
+        for guard, guarded in list(self._guards.items()):
+            if guarded.at < old and guard[1].startswith(_FOR_A_WHILE):
+                del self._guards[guard]
+        return {
+            "clients": [[*client, seqs.dense, list(seqs.sparse)] for client, seqs in self._clients.items()],
+            "guards": [
+                [*guard, *astuple(guarded)] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)
+            ],
+            "chat": [offset for written in self._chat.values() for offset in written],
+        }
 
-def number_of(record: Stored, guard: str) -> int | None:
-    """A record's number by a guard; None where it has none by that."""
-    if record.get("guard") is not None:
-        return 1 if record["guard"] == guard else None
-    return record["seq"] if record["clientId"] == guard else None
+    async def load(self, note: Stored) -> None:
+        """Take up what `note` made."""
+        written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in note["chat"]])
+        for session_id, client_id, dense, sparse in note["clients"]:
+            self._clients[session_id, client_id] = Seqs(dense, sparse)
+        for session_id, guard, offset, at in note["guards"]:
+            self._guards[session_id, guard] = _Guarded(offset, at)
+        for record in written.values():
+            self._chat[record["sessionId"]][record["offset"]] = record

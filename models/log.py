@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from bson import ObjectId
 
@@ -13,6 +14,8 @@ from models.exam_log import ExamLog, Subscriber
 from models.offsets import read_offsets
 from models.records import Recorded
 
+_REMEMBERED_S: Final = 3600.0  # after its last use
+
 
 class ActivityLog:
     """All exams' logs. `subscribers` are called with each committed batch, in offset order, before the acks."""
@@ -20,23 +23,39 @@ class ActivityLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._logs: dict[ObjectId, ExamLog] = {}
+        self._used: dict[ObjectId, float] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._subscribers: list[Subscriber] = []
 
     def subscribe(self, subscriber: Subscriber) -> None:
         self._subscribers.append(subscriber)
 
     def of(self, exam_id: ObjectId) -> ExamLog:
-        if exam_id not in self._logs:
-            self._logs[exam_id] = ExamLog(self._database, exam_id, self._subscribers)
-        return self._logs[exam_id]
+        """An exam's log; not to be kept for longer than a request takes."""
+        log = self._logs.get(exam_id)
+        time = asyncio.get_running_loop().time()
+        if log is None:
+            self._forget_unused(time - _REMEMBERED_S)
+            log = self._logs[exam_id] = ExamLog(self._database, exam_id, self._subscribers)
+        self._used[exam_id] = time
+        return log
+
+    def _forget_unused(self, since: float) -> None:
+        """Drop the logs that nobody used since this moment; they are opened again when somebody does."""
+        for exam_id in [one for one, used in self._used.items() if used < since and self._logs[one].idle]:
+            task = asyncio.create_task(self._logs[exam_id].close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+            self.forget(exam_id)
 
     async def close(self) -> None:
         """Wait until what is being written is written, or given up."""
-        await asyncio.gather(*(log.close() for log in self._logs.values()))
+        await asyncio.gather(*(log.close() for log in self._logs.values()), *self._closing)
 
     def forget(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of an exam that was deleted."""
         self._logs.pop(exam_id, None)
+        self._used.pop(exam_id, None)
 
     async def append(self, entry: Entry) -> Recorded:
         """Record one entry; raises what ExamLog.append answers in its place."""

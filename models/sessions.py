@@ -11,26 +11,29 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
-from models.activity import Entry
 from models.actors import Actor, Role
 from models.database import Database, Stored, find_page, patience
-from models.errors import Conflict, NotFound, ProctoringError
+from models.errors import NotFound
 from models.exams import Exams
 from models.fields import now, shape
+from models.groups import Lookup
 from models.heartbeats import Heartbeats
 from models.log import ActivityLog
 from models.organisations import OrganisationName
+from models.presence import Presence
 from models.session import Connectivity, entry_of, view
 from models.users import ExamTitle
 
 logger = logging.getLogger(__name__)
 
-Subscriber = Callable[[Stored], Awaitable[None]]
+Subscriber = Callable[[list[Stored]], Awaitable[None]]
+
+_ALL_S: Final = 8.0  # for reading all sessions of an exam, under load
 
 
 class Sessions:
@@ -42,6 +45,8 @@ class Sessions:
         self._exams = exams
         self._log = log
         self._heartbeats = heartbeats
+        self._by_id: Lookup[ObjectId] = Lookup(database.sessions)
+        self._presence = Presence(database.sessions, self.tell)
         self._subscribers: list[Subscriber] = []
         self._cleaning: set[asyncio.Task[None]] = set()
 
@@ -50,55 +55,8 @@ class Sessions:
         await asyncio.gather(*self._cleaning, return_exceptions=True)
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """`subscriber` hears of every session that changed, after the change is stored."""
+        """`subscriber` hears of all sessions that changed, some at once, after the change is stored."""
         self._subscribers.append(subscriber)
-
-    async def start(self, actor: Actor, exam: Stored) -> tuple[Stored, bool]:
-        """The actor's session in `exam`, and whether it is new. Conflict outside the exam's window."""
-        found = await self._sessions.find_one({"examId": exam["_id"], "userId": actor.id})
-        if found is not None:
-            await self._settle(found)
-            return found, False
-        time = now()
-        if exam["startsAt"] and time < exam["startsAt"]:
-            raise Conflict("The exam has not opened yet.")
-        if exam["endsAt"] and time >= exam["endsAt"]:
-            raise Conflict("The exam is over.")
-        session: Stored = {
-            "_id": ObjectId(),
-            "rev": 1,
-            "status": "ACTIVE",
-            "connectivity": "MISSING",
-            "startTime": time,
-            "endTime": None,
-            "examId": exam["_id"],
-            "userId": actor.id,
-            "organisationId": exam["organisationId"],
-            "lastHeartbeatAt": None,
-            "user": {"_id": actor.id, "name": actor.name},
-            "createdAt": time,
-            "updatedAt": time,
-            "unlogged": {
-                "type": "session_started",
-                "source": "client",
-                "actorId": actor.id,
-                "at": time,
-                "data": {"status": "ACTIVE"},
-            },
-        }
-        try:
-            await self._sessions.insert_one(session)
-        except DuplicateKeyError:  # started on two connections at once
-            return await self.start(actor, exam)
-        try:
-            await self._exams.check(actor, exam["_id"])
-        except NotFound:  # the exam, or the assignment, went while we were starting
-            await self._sessions.delete_one({"_id": session["_id"]})
-            raise
-        self._log.of(exam["_id"]).begin(session["_id"])
-        await self._tell(session)
-        await self._settle(session, told=True)
-        return session, True
 
     async def end(self, session: Stored, actor: Actor, reason: str | None = None) -> Stored:
         """End it: SUBMITTED by its student, else TERMINATED. One that is over is answered as it is."""
@@ -106,7 +64,7 @@ class Sessions:
         status = "SUBMITTED" if student else "TERMINATED"
         data = {"status": status} | ({"reason": reason} if reason else {})
         while session["status"] == "ACTIVE":
-            await self._settle(session)
+            await self.settle(session)
             time = now()
             changes = {
                 "status": status,
@@ -122,25 +80,19 @@ class Sessions:
             }
             changed = await self._change(session, changes)
             if changed:
-                await self._tell(changed)
-                await self._settle(changed, told=True)
+                await self.tell([changed])
+                await self.settle(changed, told=True)
                 return changed
             session = await self.by_id(session["_id"])
-        await self._settle(session)
+        await self.settle(session)
         return session
 
     async def set_connectivity(self, session: Stored, connectivity: Connectivity) -> Stored:
         """The session with this connectivity; one that is over stays CLOSED. `session` may be out of date."""
-        while session["status"] == "ACTIVE" and session["connectivity"] != connectivity:
-            changed = await self._change(session, {"connectivity": connectivity})
-            if changed:
-                await self._tell(changed)
-                return changed
-            session = await self.by_id(session["_id"])
-        return session
+        return await self._presence.set(session, connectivity)
 
     async def get(self, actor: Actor, session_id: ObjectId) -> Stored:
-        found: Stored | None = await self._sessions.find_one({"_id": session_id})
+        found = await self._by_id(session_id)
         if found is None or (actor.role is Role.STUDENT and found["userId"] != actor.id):
             raise NotFound("No such session.")
         try:
@@ -150,7 +102,7 @@ class Sessions:
         return found
 
     async def by_id(self, session_id: ObjectId) -> Stored:
-        found: Stored | None = await self._sessions.find_one({"_id": session_id})
+        found = await self._by_id(session_id)
         if found is None:
             raise NotFound("No such session.")
         return found
@@ -163,8 +115,6 @@ class Sessions:
         if exam_id:
             await self._exams.check(actor, exam_id)
             query["examId"] = exam_id
-        elif actor.role is Role.ADMIN:
-            query["organisationId"] = actor.organisation_id
         else:
             query["examId"] = {"$in": await self._exams.visible_ids(actor)}
         if status:
@@ -173,7 +123,7 @@ class Sessions:
 
     async def of_exam(self, exam_id: ObjectId) -> list[Stored]:
         """All of an exam's sessions, in id order."""
-        with patience():
+        with patience(_ALL_S):
             found: list[Stored] = await self._sessions.find({"examId": exam_id}).sort("_id", 1).to_list(None)
         return found
 
@@ -196,7 +146,7 @@ class Sessions:
             while session["user"]["name"] != name:
                 changed = await self._change(session, {"user": {"_id": user_id, "name": name}})
                 if changed:
-                    await self._tell(changed)
+                    await self.tell([changed])
                 session = changed or await self.by_id(session["_id"])
 
     async def forget_exam(self, exam_id: ObjectId) -> None:
@@ -204,35 +154,13 @@ class Sessions:
         self._heartbeats.forget({session["_id"] for session in await self.of_exam(exam_id)})
         self._log.forget(exam_id)
 
-    async def recover(self) -> None:
-        """After a start: nobody is connected yet, and what a crash kept from the log is recorded."""
-        with patience():
-            query = {"$or": [{"connectivity": "ONLINE"}, {"unlogged": {"$exists": True}}]}
-            left: list[Stored] = await self._sessions.find(query).to_list(None)
-        entries: dict[ObjectId, list[Entry]] = {}
-        for session in left:
-            await self._settle(session)
-            if session["connectivity"] == "ONLINE":
-                data, once = {"reason": "server_restart"}, f"disconnected:{session['rev']}"
-                entry = entry_of(session, "disconnected", "server", data, actor_id=None, once=once)
-                entries.setdefault(session["examId"], []).append(entry)
-        for exam_id, of_exam in entries.items():
-            for result in await self._log.of(exam_id).append(of_exam):
-                if isinstance(result, ProctoringError):
-                    raise result
-        with patience():
-            await self._sessions.update_many(
-                {"connectivity": "ONLINE"},
-                {"$set": {"connectivity": "MISSING", "updatedAt": now()}, "$inc": {"rev": 1}},
-            )
-
     async def _change(self, session: Stored, changes: dict[str, Any]) -> Stored | None:
         """`session` with `changes`, or None where it had changed meanwhile."""
         changes = changes | {"rev": session["rev"] + 1, "updatedAt": now()}
         result = await self._sessions.update_one({"_id": session["_id"], "rev": session["rev"]}, {"$set": changes})
         return session | changes if result.matched_count else None
 
-    async def _settle(self, session: Stored, *, told: bool = False) -> None:
+    async def settle(self, session: Stored, *, told: bool = False) -> None:
         """Record in the log, once, what is stored with the session as `unlogged`; `told`: its subscribers know it."""
         change = session.get("unlogged")
         if change is None:
@@ -249,7 +177,7 @@ class Sessions:
         recorded = await self._log.append(entry)
         session.pop("unlogged", None)
         if not (told or recorded.duplicate):
-            await self._tell(session)
+            await self.tell([session])
         task = asyncio.create_task(self._take_off(session["_id"], change["at"]))
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
@@ -260,6 +188,7 @@ class Sessions:
         except PyMongoError as error:  # `recover` finds it recorded
             logger.warning("session %s keeps its note for the log: %s", session_id, error)
 
-    async def _tell(self, session: Stored) -> None:
+    async def tell(self, sessions: list[Stored]) -> None:
+        """Let the subscribers know of sessions that changed."""
         for subscriber in self._subscribers:
-            await subscriber(session)
+            await subscriber(sessions)

@@ -12,7 +12,9 @@ from models.idempotency import Idempotency
 from models.log import ActivityLog
 from models.organisations import Organisations
 from models.passwords import Passwords
+from models.recovery import recover
 from models.sessions import Sessions
+from models.starting import Starting
 from models.tokens import Tokens
 from models.users import Users
 
@@ -28,6 +30,7 @@ class Store:
     log: ActivityLog
     heartbeats: Heartbeats
     sessions: Sessions
+    starting: Starting
     idempotency: Idempotency
 
     @classmethod
@@ -37,6 +40,7 @@ class Store:
         exams = Exams(database, organisations, users)
         log = ActivityLog(database)
         heartbeats = Heartbeats(database)
+        sessions = Sessions(database, exams, log, heartbeats)
         return cls(
             database=database,
             passwords=passwords,
@@ -46,7 +50,8 @@ class Store:
             exams=exams,
             log=log,
             heartbeats=heartbeats,
-            sessions=Sessions(database, exams, log, heartbeats),
+            sessions=sessions,
+            starting=Starting(database, exams, log, sessions),
             idempotency=Idempotency(database),
         )
 
@@ -55,7 +60,7 @@ class Store:
         await self.database.ping()
         await self.database.ensure_indexes()
         await self.heartbeats.open()
-        await self.sessions.recover()
+        await recover(self.database, self.sessions, self.log)
 
     async def close(self) -> None:
         await self.log.close()

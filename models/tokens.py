@@ -7,11 +7,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 import jwt
+from bson import ObjectId
 
 from models.actors import Actor, Role
 from models.database import Database, Stored
 from models.errors import Unauthorized
 from models.fields import parse_id
+from models.groups import Lookup
 
 _ALGORITHMS: Final = ["HS256"]
 _ISSUER: Final = "proctoring-server"
@@ -25,6 +27,8 @@ class Tokens:
 
     def __init__(self, database: Database, secret: str, ttl: timedelta) -> None:
         self._database = database
+        self._revocations: Lookup[str] = Lookup(database.revocations)
+        self._users: Lookup[ObjectId] = Lookup(database.users)
         self._secret = secret
         self.ttl = ttl
 
@@ -64,9 +68,9 @@ class Tokens:
             raise Unauthorized("The token's claims are not valid.") from error
         if expires_at <= datetime.now(UTC):
             raise Unauthorized("The token has expired; sign in again.")
-        if await self._database.revocations.find_one({"_id": claims["jti"]}):
+        if await self._revocations(claims["jti"]):
             raise Unauthorized("The token was revoked; sign in again.")
-        user = await self._database.users.find_one({"_id": user_id})
+        user = await self._users(user_id)
         if user is None or user["tokensValidFrom"].timestamp() > issued_at or user["role"] != claims["role"]:
             raise Unauthorized("The token was revoked; sign in again.")
         return Actor(user_id, Role(user["role"]), user["organisationId"], user["name"], claims["jti"], expires_at)

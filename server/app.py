@@ -55,7 +55,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     connections = Connections(server, rate_limits=settings.rate_limits)
     broadcast = Broadcast(server, connections, store.sessions)
     store.log.subscribe(broadcast.activity)
-    store.sessions.subscribe(broadcast.session)
+    store.sessions.subscribe(broadcast.sessions)
     binding = Binding(server, store, connections)
     server.register_namespace(ExamNamespace("/exam", store, connections, binding, settings.heartbeat_interval_ms))
     server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -87,6 +87,7 @@ class Socket:
         self.url, self.namespace = url, namespace
         self.client = socketio.AsyncClient(reconnection=False)
         self.received: dict[str, asyncio.Queue[Any]] = defaultdict(asyncio.Queue)
+        self.seen: deque[Any] = deque()  # what a message had beside the activity that was looked for
         self.gone = asyncio.Event()
         self.client.on("*", self._pushed, namespace=namespace)
         self.client.on("disconnect", self._disconnected, namespace=namespace)
@@ -120,12 +121,13 @@ class Socket:
                 return message
 
     async def activity(self, wanted: str) -> Any:
-        """The next activity of this type that a console is pushed."""
+        """The next activity of this type that a console is pushed; those before it are passed over."""
         while True:
-            message = await self.next("activity")
-            for item in message["items"]:
+            while self.seen:
+                item = self.seen.popleft()
                 if item["type"] == wanted:
                     return item
+            self.seen.extend((await self.next("activity"))["items"])
 
     async def silence(self, event: str) -> None:
         """Nothing of this event came, also after the server has done all that it had begun."""

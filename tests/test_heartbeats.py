@@ -315,3 +315,29 @@ async def test_what_is_forgotten_is_not_read_and_not_folded(store: Store) -> Non
     await store.heartbeats.fold(LATER)
     assert await read(store.heartbeats, kept) == [times[0]]
     assert [one["times"] for one in await store.database.heartbeats.find({}).to_list(None)] == [[times[0]]]
+
+
+async def test_a_session_that_goes_on_beating_costs_no_update_when_its_minutes_are_folded(store: Store) -> None:
+    session = await session_in(store)
+    begun = now() - timedelta(minutes=10)
+    for minute in (0, 1, 2):
+        store.heartbeats._remember(session["_id"], EXAM, begun + timedelta(minutes=minute))
+    last = begun + timedelta(minutes=2)
+    of = int(last.timestamp()) // 60
+    await store.heartbeats.fold(of)  # all but the last one's
+    assert (await store.sessions.by_id(session["_id"]))["lastHeartbeatAt"] is None
+    assert store.heartbeats.last[session["_id"]] == last
+    await store.heartbeats.fold(of + 1)
+    assert (await store.sessions.by_id(session["_id"]))["lastHeartbeatAt"] == last
+
+
+async def test_what_was_beaten_long_ago_is_not_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await session_in(store)
+    at = await store.heartbeats.beat(session["_id"], EXAM)
+    monkeypatch.setattr(heartbeats, "_REMEMBERED", timedelta(0))
+    await store.heartbeats.fold(2**40)
+    beats = store.heartbeats
+    assert (beats.last, beats._numbered, beats._exams) == ({}, {}, {})
+    session = await store.sessions.by_id(session["_id"])
+    assert await beats.read(session, None, None, 10) == [at]
+    assert session["lastHeartbeatAt"] == at
