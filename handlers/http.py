@@ -54,6 +54,8 @@ Since = Annotated[int, Field(ge=0, le=2**53 - 1)]
 ANYONE: Final[frozenset[Role]] = frozenset()
 # Routes that need no token, for telling what an unknown route or method is answered without one.
 _PUBLIC: Final = frozenset({"/routes/auth/login"})
+# Answered also while as many as may wait for the database do.
+_WAIT_FOR_NOTHING: Final = frozenset({"/healthz", "/openapi.json"})
 
 Load = Callable[[Store, Actor, ObjectId], Awaitable[Stored]]
 _Handler = Callable[..., Awaitable[web.Response]]
@@ -119,6 +121,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await read_body(request)
         try:
+            if request.path in _WAIT_FOR_NOTHING:
+                return await handler(request)
             return await request.config_dict[CONNECTIONS].deadline.keep(lambda: _work(handler, request))
         except web.HTTPException as error:
             if error.status < 400:

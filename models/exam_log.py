@@ -19,13 +19,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
 from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
 from models.known import Known
-from models.offsets import MAX_READ, read_offsets, record_id
+from models.offsets import MAX_READ, read_offsets
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
 
@@ -57,7 +57,6 @@ class ExamLog:
 
     def __init__(self, database: Database, exam_id: ObjectId, subscribers: Sequence[Subscriber]) -> None:
         self._activity = database.activity
-        self._notes = database.log_notes
         self._exam_id = exam_id
         self._subscribers = subscribers
         self._waiting: list[_Waiting] = []
@@ -67,7 +66,7 @@ class ExamLog:
         self._opening = asyncio.Lock()
         self._opened = False
         self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
-        self._known = Known(database.activity, exam_id)
+        self._known = Known(database.activity, database.log_notes, exam_id)
         self._noted = 0
         self._noting: asyncio.Task[None] | None = None
         self.head = 0
@@ -78,20 +77,13 @@ class ExamLog:
             return
         async with self._opening:
             if self.head == 0:
-                await self._load()
+                self.head = self._noted = await self._known.load()
             while not self._opened:  # what was read before a failure, or a caller that lost patience, stays read
                 records = await read_offsets(self._activity, self._exam_id, self.head, self.head + MAX_READ)
                 for record in records:
                     self._known.add(record)
                 self.head += len(records)
                 self._opened = not records
-
-    async def _load(self) -> None:
-        note = await self._notes.find_one({"_id": self._exam_id})
-        # One that is ahead of the log, as after a backup was put back by halves, says nothing.
-        if note and await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])}):
-            await self._known.load(note)
-            self.head = self._noted = note["offset"]
 
     async def seqs(self, session_id: ObjectId, client_id: str) -> Seqs:
         """What is stored of one client, kept up to date from here on."""
@@ -251,14 +243,11 @@ class ExamLog:
     def _note_if(self, news: int) -> None:
         """Note what is known where at least so many records are new, beside the writer."""
         if self._noting is None and self.head - self._noted >= news:
-            self._noting = asyncio.create_task(self._note({"offset": self.head, **self._known.note()}))
+            self._noting = asyncio.create_task(self._note(self._known.note(self.head)))
 
     async def _note(self, note: Stored) -> None:
         try:
-            # Another process may have noted more: then there is nothing to replace, and no room for a new one.
-            older = {"_id": self._exam_id, "offset": {"$lt": note["offset"]}}
-            with contextlib.suppress(DuplicateKeyError):
-                await self._notes.replace_one(older, note, upsert=True)
+            await self._known.save(note)
         except PyMongoError as error:  # whoever opens the log reads more of it
             logger.warning("what is known of a log is noted later: %s", error)
         finally:

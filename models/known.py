@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
 
 from models.activity import Entry
 from models.database import Collection, Stored, find_by_ids
@@ -30,8 +31,7 @@ Client = tuple[ObjectId | None, str]  # of which session
 Guard = tuple[ObjectId | None, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Guarded:
+class _Guarded(NamedTuple):
     offset: int
     at: datetime
 
@@ -39,8 +39,9 @@ class _Guarded:
 class Known:
     """Of one exam's log, up to its head."""
 
-    def __init__(self, activity: Collection, exam_id: ObjectId) -> None:
+    def __init__(self, activity: Collection, notes: Collection, exam_id: ObjectId) -> None:
         self._activity = activity
+        self._notes = notes
         self._exam_id = exam_id
         self._clients: defaultdict[Client, Seqs] = defaultdict(Seqs)
         self._guards: dict[Guard, _Guarded] = {}
@@ -96,22 +97,12 @@ class Known:
         written = {**self._chat.get(None, {}), **self._chat.get(session_id, {})}
         return [written[offset] for offset in sorted(written) if offset > since][-limit:]
 
-    def note(self) -> Stored:
-        """All of it, to be stored; `load` takes it up."""
-        old = now() - _REPEATED_FOR
-        for guard, guarded in list(self._guards.items()):
-            if guarded.at < old and guard[1].startswith(_FOR_A_WHILE):
-                del self._guards[guard]
-        return {
-            "clients": [[*client, seqs.dense, list(seqs.sparse)] for client, seqs in self._clients.items()],
-            "guards": [
-                [*guard, *astuple(guarded)] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)
-            ],
-            "chat": [offset for written in self._chat.values() for offset in written],
-        }
-
-    async def load(self, note: Stored) -> None:
-        """Take up what `note` made."""
+    async def load(self) -> int:
+        """Take up what was noted; returns up to which offset, 0 for nothing."""
+        note: Stored | None = await self._notes.find_one({"_id": self._exam_id})
+        # One that is ahead of the log, as after a backup was put back by halves, says nothing.
+        if not note or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])}):
+            return 0
         written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in note["chat"]])
         for session_id, client_id, dense, sparse in note["clients"]:
             self._clients[session_id, client_id] = Seqs(dense, sparse)
@@ -119,3 +110,24 @@ class Known:
             self._guards[session_id, guard] = _Guarded(offset, at)
         for record in written.values():
             self._chat[record["sessionId"]][record["offset"]] = record
+        upto: int = note["offset"]
+        return upto
+
+    def note(self, offset: int) -> Stored:
+        """All of it, as it is at `offset`, for `save`."""
+        old = now() - _REPEATED_FOR
+        for guard, guarded in list(self._guards.items()):
+            if guarded.at < old and guard[1].startswith(_FOR_A_WHILE):
+                del self._guards[guard]
+        return {
+            "offset": offset,
+            "clients": [[*client, seqs.dense, list(seqs.sparse)] for client, seqs in self._clients.items()],
+            "guards": [[*guard, *guarded] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)],
+            "chat": [offset for written in self._chat.values() for offset in written],
+        }
+
+    async def save(self, note: Stored) -> None:
+        # Another process may have noted more: then there is nothing to replace, and no room for a new one.
+        older = {"_id": self._exam_id, "offset": {"$lt": note["offset"]}}
+        with suppress(DuplicateKeyError):
+            await self._notes.replace_one(older, note, upsert=True)

@@ -20,8 +20,8 @@ from models.database import Database
 from models.errors import Unavailable
 from models.passwords import Passwords
 from models.store import Store
-from tests.clients import Socket
-from tests.conftest import SECRET
+from tests.clients import Api, Socket
+from tests.conftest import SECRET, Organisation
 from tests.processes import serving
 from tests.test_starting import make_class
 
@@ -112,3 +112,12 @@ async def test_while_the_database_stands_still_everybody_is_answered_and_then_al
         assert {kind: counts[kind] for kind in log_of} == {"session_started": 8, "connected": 8, "tab_change": 4}
         await asyncio.gather(*(one.close() for one in browsers))
         database.close()
+
+
+async def test_while_as_many_as_may_wait_do_the_others_are_refused_and_the_process_says_that_it_lives(
+    api: Api, school: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadline, "_MOST_LATE", 0)
+    assert await school.student.api.code("GET", "/routes/auth/me") == "unavailable"
+    assert await api.code("GET", "/readyz") == "unavailable"
+    assert await api.ok("GET", "/healthz") == {"status": "ok"}

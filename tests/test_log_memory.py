@@ -167,9 +167,9 @@ async def test_what_a_connection_guarded_is_forgotten_once_it_is_gone(
 async def test_guards_of_requests_are_noted_for_a_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one = Log(store)
     await one.append(entry(0, once="request:new"), entry(0, once="request:old", received_at=now() - timedelta(days=2)))
-    assert [guard for _, guard, *_ in one.log._known.note()["guards"]] == ["request:new"]
+    assert [guard for _, guard, *_ in one.log._known.note(2)["guards"]] == ["request:new"]
     monkeypatch.setattr(known, "_REPEATED_FOR", timedelta(0))
-    assert one.log._known.note()["guards"] == []
+    assert one.log._known.note(2)["guards"] == []
 
 
 async def test_a_log_that_nobody_used_for_an_hour_is_forgotten_and_opened_again(
