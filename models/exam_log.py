@@ -76,7 +76,7 @@ class ExamLog:
         if self._opened:
             return
         async with self._opening:
-            if self.head == 0:
+            if self.head == 0 and not self._opened:
                 self.head = self._noted = await self._known.load()
             while not self._opened:  # what was read before a failure, or a caller that lost patience, stays read
                 records = await read_offsets(self._activity, self._exam_id, self.head, self.head + MAX_READ)

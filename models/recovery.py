@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from models.activity import Entry
 from models.database import Database, Stored, find_by_ids, patience
-from models.errors import ProctoringError
+from models.errors import Unavailable
 from models.log import ActivityLog
 from models.session import entry_of
 from models.sessions import Sessions
@@ -35,7 +35,7 @@ async def recover(database: Database, sessions: Sessions, log: ActivityLog) -> N
         entries.setdefault(session["examId"], []).append(entry)
     for exam_id, of_exam in entries.items():
         for result in await log.of(exam_id).append(of_exam):
-            if isinstance(result, ProctoringError):
+            if isinstance(result, Unavailable):  # another error: the exam was half deleted
                 raise result
     for session in left:
         await sessions.settle(session)

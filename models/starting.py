@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from models.activity import Entry
 from models.actors import Actor
 from models.database import Database, Stored, is_unavailable
-from models.errors import Conflict, NotFound, ProctoringError, Unavailable
+from models.errors import Conflict, NotFound, Unavailable
 from models.exams import Exams
 from models.fields import now
 from models.groups import Groups
@@ -155,7 +155,7 @@ class Starting:
                 of_exam.append(entry_of(session, "connected", "server", {}, actor_id=None, once=once))
         for exam_id, of_exam in entries.items():
             for result in await self._log.of(exam_id).append(of_exam):
-                if isinstance(result, ProctoringError):
+                if isinstance(result, Unavailable):  # another error: the exam was deleted meanwhile
                     raise result
 
 

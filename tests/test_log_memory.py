@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from models import exam_log, known, log
 from models.database import Stored
+from models.exam_log import ExamLog
 from models.fields import now
 from models.records import Recorded
 from models.store import Store
@@ -185,3 +186,16 @@ async def test_a_log_that_nobody_used_for_an_hour_is_forgotten_and_opened_again(
     assert store.log.of(EXAM) is not used
     again = await store.log.append(sent)
     assert (again.duplicate, again.record) == (True, first.record)
+
+
+async def test_who_comes_while_an_empty_log_is_opened_does_not_open_it_again(store: Store) -> None:
+    for _ in range(10):
+        exam_id = ObjectId()
+        told: list[int] = []
+
+        async def tell(_: ObjectId, records: list[Stored], told: list[int] = told) -> None:
+            told += [record["offset"] for record in records]
+
+        opened = ExamLog(store.database, exam_id, [tell])
+        await asyncio.gather(*(opened.append([entry(exam_id=exam_id)]) for _ in range(20)))
+        assert told == list(range(1, 21))
