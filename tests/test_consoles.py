@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect
 from handlers import proctor_namespace
 from handlers.recent import Recent
 from models.activity import Entry
-from models.database import Stored
+from models.database import Stored, patience
 from models.exam_log import ExamLog
 from models.fields import now
 from models.log import ActivityLog
@@ -64,7 +64,7 @@ async def fill(log: ExamLog, school: Organisation, count: int) -> None:
 
 @contextlib.asynccontextmanager
 async def busy(store: Store, school: Organisation) -> AsyncIterator[None]:
-    """A thousand records a second come in as long as this block runs, however long each batch takes."""
+    """A thousand records a second come in, where the machine keeps up, as long as this block runs."""
     log, appends, going = store.log.of(ObjectId(school.exam_id)), set[asyncio.Task[Any]](), True
 
     async def write() -> None:
@@ -72,7 +72,7 @@ async def busy(store: Store, school: Organisation) -> AsyncIterator[None]:
         while going:
             appends.add(task := asyncio.create_task(log.append([entry(school) for _ in range(BATCH)])))
             task.add_done_callback(appends.discard)
-            due += PAUSE_S
+            due = max(due + PAUSE_S, asyncio.get_running_loop().time())
             await asyncio.sleep(due - asyncio.get_running_loop().time())
 
     writer = asyncio.create_task(write())
@@ -175,7 +175,9 @@ class Console:
 
 
 async def log_of(store: Store, school: Organisation) -> dict[int, str]:
-    records: list[Stored] = await store.database.activity.find({"examId": ObjectId(school.exam_id)}).to_list(None)
+    with patience():
+        query = {"examId": ObjectId(school.exam_id)}
+        records: list[Stored] = await store.database.activity.find(query).to_list(None)
     assert sorted(record["offset"] for record in records) == list(range(1, len(records) + 1))
     return {record["offset"]: str(record["id"]) for record in records}
 

@@ -17,13 +17,13 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
-from models.database import Database, Stored
+from models.database import Database, Stored, patience
 from models.store import Store
 from server.app import Running
 from tests.clients import Api, Socket, uuid
 from tests.conftest import PASSWORD, SECRET, Organisation, make_exam, make_organisation, make_user, sign_in
 from tests.frames import Frames, event_frame, opened, parse
-from tests.processes import ServerProcess, ready, serving, until
+from tests.processes import ServerProcess, alive, ready, serving, until
 
 ROUNDS = 2
 SETTINGS = {
@@ -105,9 +105,10 @@ class Reporter:
         work = [asyncio.create_task(one()) for one in (singly, singly, singly, by_the_hundred, beat)]
         await asyncio.wait([*over, *work], return_when=asyncio.FIRST_COMPLETED)
         going = False
-        for task in (*over, *work):
+        # What is on its way is waited for, where an answer can still come.
+        for task in (*over, *work) if self.socket.gone.is_set() else over:
             task.cancel()
-        for result in await asyncio.gather(*over, *work, return_exceptions=True):
+        for result in await asyncio.gather(*work, return_exceptions=True):
             cut_off = self.socket.gone.is_set() and not isinstance(result, AssertionError)
             if isinstance(result, Exception) and not cut_off:
                 raise result
@@ -172,7 +173,9 @@ class Hall:
         """What the database holds: dense, and of each client's numbers none twice."""
         database = Database(database_url)
         try:
-            records: list[Stored] = await database.activity.find({"examId": ObjectId(self.exam_id)}).to_list(None)
+            with patience():
+                query = {"examId": ObjectId(self.exam_id)}
+                records: list[Stored] = await database.activity.find(query).to_list(None)
         finally:
             database.close()
         records.sort(key=lambda record: int(record["offset"]))
@@ -227,7 +230,7 @@ async def test_a_kill_under_load_takes_nothing_that_was_acked(
                 assert last_seq == highest(records, reporter.client_id) >= max(reporter.acked, default=0)
             await asyncio.gather(*(one.replay_all() for one in hall.reporters))
             if round_ < ROUNDS:
-                server = await _kill_under_load(hall, server, killed, moments.uniform(0.2, 1.2), stack)
+                server = await _kill_under_load(hall, server, killed, moments.uniform(0.2, 1.2), stack, http)
         assert hall is not None
         records = await hall.log(database_url)
         await hall.watcher.see(len(records))
@@ -241,23 +244,33 @@ async def test_a_kill_under_load_takes_nothing_that_was_acked(
 
 
 async def _kill_under_load(
-    hall: Hall, server: ServerProcess, killed: str, after_s: float, stack: contextlib.AsyncExitStack
+    hall: Hall,
+    server: ServerProcess,
+    killed: str,
+    after_s: float,
+    stack: contextlib.AsyncExitStack,
+    http: aiohttp.ClientSession,
 ) -> ServerProcess:
     """Let all report, kill in the middle of it, and let it be up again; the server that is then."""
     stop = asyncio.Event()
     reporting = [asyncio.create_task(one.report(stop)) for one in hall.reporters]
     await asyncio.sleep(after_s)
-    acked = sum(len(one.acked) for one in hall.reporters)
     if killed != "server":
-        os.kill(server.database_pid(), signal.SIGKILL)
+        database = server.database_pid()
+        os.kill(database, signal.SIGKILL)
     if killed != "database":
         await server.end(signal.SIGKILL)
         await asyncio.gather(*reporting)
         return await stack.enter_async_context(serving(server.cwd, **server.settings))
 
+    async def is_back() -> bool:
+        return not alive(database) and await ready(http, server.url) == 200
+
     async def goes_on() -> bool:
         return sum(len(one.acked) for one in hall.reporters) > acked + 50
 
+    await until(is_back)
+    acked = sum(len(one.acked) for one in hall.reporters)
     await until(goes_on)  # by itself: nobody connected anew
     stop.set()
     await asyncio.gather(*reporting)
