@@ -66,12 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--consoles", type=int, help="default: the scenario's own")
     parser.add_argument("--seconds", type=float, help="how long a run is measured; default: the scenario's own")
     parser.add_argument("--minutes", type=float, default=20.0, help="of a soak; default: 20")
-    parser.add_argument("--save", action="store_true", help="keep the results, and write the report")
+    parser.add_argument(
+        "--save", action="store_true", help="keep the results in bench/results.json, and write the report"
+    )
     return parser
 
 
 async def _measure(arguments: argparse.Namespace) -> Results:
-    """Interleaved: a round is one run of each, on one database process."""
+    """Interleaved: a round is one run of each. Each has a database process to itself, so that none finds it used."""
     names = arguments.what or list(SCENARIOS)
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
@@ -79,15 +81,19 @@ async def _measure(arguments: argparse.Namespace) -> Results:
     runs: dict[str, list[Run]] = {name: [] for name in names}
     rounds = {name: arguments.rounds or SCENARIOS[name].rounds for name in names}
     for number in range(max(rounds.values())):
-        async with database_process() as database:
-            for name in names:
-                for size, peer in _plan(name, arguments) if number < rounds[name] else ():
-                    async with hall_of(PEERS[peer], database, size.students, size.consoles) as hall:
-                        figures = await SCENARIOS[name].run(hall, size)
-                    run = Run(peer, size, figures, dict(hall.books.errors))
-                    runs[name].append(run)
-                    screen.print(f"{number + 1}. {name:16} {report.line(run)}", highlight=False)
+        for name in names:
+            for size, peer in _plan(name, arguments) if number < rounds[name] else ():
+                run = await _run_one(name, size, peer)
+                runs[name].append(run)
+                screen.print(f"{number + 1}. {name:16} {report.line(run)}", highlight=False)
     return {name: measured(runs[name]) for name in names}
+
+
+async def _run_one(name: str, size: Size, peer: str) -> Run:
+    async with database_process() as database:
+        async with hall_of(PEERS[peer], database, size.students, size.consoles) as hall:
+            figures = await SCENARIOS[name].run(hall, size)
+        return Run(peer, size, figures, dict(hall.books.errors))
 
 
 def _plan(name: str, arguments: argparse.Namespace) -> Iterator[tuple[Size, str]]:

@@ -106,7 +106,7 @@ class Hall:
 
 @contextlib.asynccontextmanager
 async def hall_of(peer: Peer, database: Process, students: int, consoles: int = 0) -> AsyncIterator[Hall]:
-    """A hall of this size within this block, on a database that is dropped afterwards."""
+    """A hall of this size within this block. What it stored stays: to drop it can take minutes."""
     url = f"mongodb://{database.host}:{database.port}/bench{uuid4().hex}"
     store = open_store(url)
     try:
@@ -117,6 +117,5 @@ async def hall_of(peer: Peer, database: Process, students: int, consoles: int = 
                 yield hall
             finally:
                 hall.leave()
-        await store.database.drop()
     finally:
         await store.close()
