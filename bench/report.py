@@ -95,7 +95,7 @@ def filled(page: str, found: Results) -> str:
 
 def _of_peers(name: str, one: Measured) -> Table:
     """Medians of each server."""
-    size = one.sizes()[0]
+    size = one.runs[0].size
     number = len(one.runs) // len(one.peers())
     people = f"{size.students} students" + (f", {size.consoles} consoles" if size.consoles else "")
     columns = [(title, show) for title, show in _COLUMNS if any(show(one, peer) for peer in one.peers())]
@@ -115,7 +115,7 @@ def _figure(figure: str, digits: int = 0, scale: float = 1.0) -> Callable[[Measu
 def _cpu(figure: str) -> Callable[[Measured, str], str]:
     def show(one: Measured, peer: str) -> str:
         used, rate = one.median(peer, figure), one.median(peer, "rate")
-        return f"{used / one.sizes()[0].seconds / rate * 1e6:,.0f}" if used and rate else ""
+        return f"{used / one.runs[0].size.seconds / rate * 1e6:,.0f}" if used and rate else ""
 
     return show
 

@@ -46,11 +46,11 @@ class Measured:
         return list(dict.fromkeys(run.peer for run in self.runs))
 
     def sizes(self) -> list[Size]:
-        return list(dict.fromkeys(run.size for run in self.runs))
+        return list(dict.fromkeys(run.size for run in self.runs if not run.errors))
 
     def median(self, peer: str, figure: str, size: Size | None = None) -> float | None:
-        """The median of a figure over the runs that have it; None where none has."""
-        of_peer = (run for run in self.runs if run.peer == peer and size in (None, run.size))
+        """The median over the runs that have this figure; None where none has. One with errors counts for nothing."""
+        of_peer = (run for run in self.runs if run.peer == peer and size in (None, run.size) and not run.errors)
         values = [run.figures[figure] for run in of_peer if figure in run.figures]
         return median(values) if values else None
 

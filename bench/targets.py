@@ -42,18 +42,22 @@ _GROWTH: Final = 1.3
 def targets(found: Results) -> Iterator[Target]:
     """Those that these results speak of."""
     for name, figure, peer, sign, bound, title in _RATIOS:
-        if name in found:
-            ours, theirs = (found[name].median(who, figure) for who in ("ours", peer))
-            if ours and theirs:
-                ratio = ours / theirs
-                met = ratio >= bound if sign == ">=" else ratio <= bound
-                yield Target(title, f"{ratio:,.2f} times", f"{'≥' if sign == '>=' else '≤'} {bound:g} times", met)
+        if name not in found or not {"ours", peer} <= set(found[name].peers()):
+            continue
+        wanted = f"{'≥' if sign == '>=' else '≤'} {bound:g} times"
+        ours, theirs = (found[name].median(who, figure) for who in ("ours", peer))
+        if ours and theirs:
+            ratio = ours / theirs
+            yield Target(title, f"{ratio:,.2f} times", wanted, ratio >= bound if sign == ">=" else ratio <= bound)
+        else:
+            yield Target(title, "errors", wanted, met=False)
     if "idle" in found:
         yield from _all_acked(found["idle"])
     for name, figure, bound, shown, title in _BOUNDS:
-        value = found[name].median("ours", figure) if name in found else None
-        if value is not None:
-            yield Target(title, shown.format(value), f"≤ {shown.format(bound)}", value <= bound)
+        if name in found:
+            value = found[name].median("ours", figure)
+            said = "errors" if value is None else shown.format(value)
+            yield Target(title, said, f"≤ {shown.format(bound)}", value is not None and value <= bound)
     if "growth-students" in found:
         of = "from the fewest students to the most"
         yield from _flat(found["growth-students"], us_a_beat, f"CPU a heartbeat, {of}")
@@ -69,7 +73,7 @@ def _all_acked(idle: Measured) -> Iterator[Target]:
     """Whether the server keeps up: what it acks a second is what is sent."""
     rate = idle.median("ours", "rate")
     if rate is not None:
-        due = idle.sizes()[0].students / 5
+        due = idle.runs[0].size.students / 5
         yield Target("… heartbeats acked a second", f"{rate:,.0f}", f"{due:,.0f}", rate >= 0.99 * due)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -278,6 +279,16 @@ def test_a_target_is_a_ratio_of_medians() -> None:
     assert (target.shown, target.met) == ("80.00 times", True)
     (target,) = targets({"heartbeat": found(ours=[7999], node=[100])})
     assert not target.met
+
+
+def test_a_run_with_errors_counts_for_nothing() -> None:
+    spoilt = found(ours=[8000, 1], node=[100])
+    spoilt.runs[1] = replace(spoilt.runs[1], errors={"never acked": 1})
+    (target,) = targets({"heartbeat": spoilt})
+    assert target.met
+    spoilt.runs[0] = replace(spoilt.runs[0], errors={"never acked": 1})
+    (target,) = targets({"heartbeat": spoilt})
+    assert (target.shown, target.met) == ("errors", False)
 
 
 def test_memory_that_grows_is_told_from_memory_that_fills() -> None:
