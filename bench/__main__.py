@@ -31,6 +31,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0
     if len(CORES) < 2:
         raise SystemExit("bench: two cores are wanted, one for the servers and one for the generator")
+    results.commit()  # of the code that runs, not of what it may be at the end
     allow_many_files()
     os.sched_setaffinity(0, {CORES[-1]})
     found: Results = {}

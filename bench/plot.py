@@ -31,7 +31,9 @@ def draw(found: Results, path: Path) -> None:
     for axis, (name, key, title, scale, logarithmic) in zip(axes, _BARS, strict=False):
         if name in found:
             _bars(axis, found[name], key, scale)
-            axis.set_yscale("log" if logarithmic else "linear")
+            if logarithmic:
+                axis.set_yscale("log")
+                axis.set_ylim(bottom=1)
         axis.set_title(title)
     _growth(axes[4], found.get("growth-students"))
     _deliveries(axes[5], found.get("growth-consoles"))

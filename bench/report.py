@@ -97,11 +97,17 @@ def _of_peers(name: str, one: Measured) -> Table:
     """Medians of each server."""
     size = one.runs[0].size
     number = len(one.runs) // len(one.peers())
+    runs = f"Medians of {number} runs" if number > 1 else "One run each"
     people = f"{size.students} students" + (f", {size.consoles} consoles" if size.consoles else "")
     columns = [(title, show) for title, show in _COLUMNS if any(show(one, peer) for peer in one.peers())]
     rows = [[PEERS[peer].title, *(show(one, peer) for _, show in columns)] for peer in one.peers()]
     title = f"{SCENARIOS[name].title}: {people}"
-    return Table(title, ["", *(column for column, _ in columns)], rows, _note(one, f"Medians of {number} runs"))
+    return Table(
+        title,
+        ["", *(column for column, _ in columns)],
+        rows,
+        _note(one, runs),
+    )
 
 
 def _figure(figure: str, digits: int = 0, scale: float = 1.0) -> Callable[[Measured, str], str]:

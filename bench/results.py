@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,16 +60,21 @@ Results = dict[str, Measured]  # by scenario
 
 
 def measured(runs: Iterable[Run], samples: Iterable[tuple[float, float]] = ()) -> Measured:
-    """Runs of this machine, now."""
-    commit = subprocess.run(
+    """Runs of this machine, today."""
+    return Measured(datetime.now(UTC).date().isoformat(), commit(), _machine(), list(runs), list(samples))
+
+
+@cache
+def commit() -> str:
+    """The commit that was there when this was first asked; `…-dirty` where the files differed from it."""
+    said = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],  # noqa: S607 the git that there is
         cwd=PATH.parent,
         capture_output=True,
         text=True,
         check=False,
     )
-    when = datetime.now(UTC).date().isoformat()
-    return Measured(when, commit.stdout.strip() or "unknown", _machine(), list(runs), list(samples))
+    return said.stdout.strip() or "unknown"
 
 
 def load() -> Results:
