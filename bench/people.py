@@ -74,9 +74,12 @@ class Console(Client):
         self._exam_id, self._reader = exam_id, reader
         self.offset: int | None = None
         self.seen: set[int] = set()
+        self._early: list[bytes] | None = None
 
     async def enter(self, host: str, port: int) -> None:
         """Connect and join; what was missed since the last time is in the ack."""
+        # Pushes may come in one piece with the ack, and are then here before it is looked at.
+        self._early = []
         await self.connect(host, port)
         request = {"examId": self._exam_id}
         joined = await self.call("join", request if self.offset is None else request | {"since": self.offset})
@@ -84,8 +87,14 @@ class Console(Client):
             self.offset = joined.get("offset")
         else:
             self._see(orjson.dumps(["activity", {"items": joined["activity"]}]))
+        early, self._early = self._early, None
+        for event in early:
+            self.pushed(event)
 
     def pushed(self, event: bytes) -> None:
+        if self._early is not None:
+            self._early.append(event)
+            return
         now = clock()
         for number in self._see(event):
             self.books.deliveries.due.append(self.books.event_due[number])

@@ -189,6 +189,29 @@ def pushed(*items: tuple[int, int]) -> bytes:
     return json.dumps(["activity", {"examId": EXAM_ID, "items": listed}]).encode()
 
 
+async def test_what_is_pushed_in_one_piece_with_the_ack_of_a_join_follows_what_the_ack_holds(student: Student) -> None:
+    student.change_tab(0.0)
+    student.change_tab(0.0)
+    console = Console(student.books, "token", EXAM_ID, Reader({"u": student}))
+    console.offset = 3
+    connected = asyncio.Event()
+
+    async def connect(host: str, port: int) -> None:
+        console.connection_made(Transport())
+        console.data_received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+        connected.set()
+
+    console.connect = connect  # type: ignore[method-assign] # no server is there
+    entering = asyncio.create_task(console.enter("", 0))
+    await connected.wait()
+    missed = json.dumps({"activity": json.loads(pushed((4, 1)))[1]["items"]})
+    ack = b'43/proctor,1[{"ok":true,"data":' + missed.encode() + b"}]"
+    push = b"42/proctor," + pushed((5, 2))
+    console.data_received(b"".join(b"\x81\x7e" + len(one).to_bytes(2, "big") + one for one in (ack, push)))
+    await entering
+    assert (console.offset, len(console.seen), student.books.errors) == (5, 2, Counter())
+
+
 @pytest.mark.parametrize(
     ("messages", "seen", "errors"),
     [
