@@ -57,7 +57,10 @@ class Client(asyncio.Protocol):
             await self._connected
 
     def send(self, event: bytes, due: float) -> None:
-        """Send an event (of `frames.event`) that was due at `due`."""
+        """Send an event (of `frames.event`) that was due at `due`; where the connection has gone, that is an error."""
+        if self._leaving:
+            self.books.errors["not sent: the connection has gone"] += 1
+            return
         self._number = number = self._number + 1
         self._pending[number] = due
         self._transport.write(frames.frame(self._event % (number, event)))

@@ -73,8 +73,8 @@ class Exam:
     async def _come_back(self, client: Student | Console) -> None:
         client.leave()
         await asyncio.sleep(random.uniform(0.1, 2.0))
-        await self._hall.let_in(client)
-        self._away.discard(client)
+        if await self._hall.let_in(client):
+            self._away.discard(client)
 
 
 async def soak(size: Size, screen: Screen) -> Measured:

@@ -181,6 +181,8 @@ async def test_a_connection_that_is_lost_is_an_error_unless_it_was_left(student:
     assert other.books.errors.total() == 1
     with pytest.raises(Exception, match="connection lost"):
         await other._connected
+    other.beat(time.perf_counter())
+    assert (other.books.errors.total(), other.waiting) == (2, 0)
 
 
 def pushed(*items: tuple[int, int]) -> bytes:
