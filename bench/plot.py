@@ -52,21 +52,24 @@ def _bars(axis: Any, one: Measured, key: str, scale: float) -> None:
 
 
 def _growth(axis: Any, one: Measured | None) -> None:
-    axis.set_title("One heartbeat's CPU (µs), one connection's memory (KB)")
+    axis.set_title("One heartbeat's CPU (µs), one connection's memory (KB, right)")
     if one is None:
         return
+    memory = axis.twinx()
     students = [size.students for size in one.sizes()]
-    for cost, name, style in (
-        (us_a_beat, "CPU, server and database", "o-"),
-        (server_us_a_beat, "CPU, server", "o--"),
-        (kb_a_connection, "memory", "s-"),
+    for cost, where, name, style in (
+        (us_a_beat, axis, "CPU, server and database", "C0o-"),
+        (server_us_a_beat, axis, "CPU, server", "C0o--"),
+        (kb_a_connection, memory, "memory", "C1s-"),
     ):
-        axis.plot(students, [cost(one, size) for size in one.sizes()], style, label=name)
+        where.plot(students, [cost(one, size) for size in one.sizes()], style, label=name)
+        where.set_ylim(bottom=0)
+    memory.set_ylim(0, 2 * max(kb_a_connection(one, size) for size in one.sizes()))
+    memory.spines["top"].set_visible(False)
     axis.set_xlabel("students, each beating every 2 s")
     axis.set_xscale("log", base=2)
     axis.set_xticks(students, [f"{number:,}" for number in students])
-    axis.set_ylim(bottom=0)
-    axis.legend(frameon=False)
+    axis.legend(handles=[*axis.lines, *memory.lines], frameon=False)
 
 
 def _deliveries(axis: Any, one: Measured | None) -> None:

@@ -14,7 +14,7 @@ from bench.books import median
 from bench.client import clock
 from bench.hall import Hall, hall_of
 from bench.people import Console, Student
-from bench.processes import PEERS, Process, database_process
+from bench.processes import PEERS, database_process
 from bench.results import Measured, Run, measured
 from bench.scenarios import Size
 
@@ -84,18 +84,23 @@ async def soak(size: Size, screen: Screen) -> Measured:
         await hall.enter(hall.students)
         await hall.enter(hall.consoles)
         exam = Exam(hall)
-        sampling = asyncio.create_task(_sample(hall.server, samples, screen))
+        sampling = asyncio.create_task(_sample(hall, samples, screen))
         figures = await hall.measure(size.seconds, exam.go_on(), finish=exam.everybody_is_back)
         sampling.cancel()
         run = Run("ours", size, figures | memory_figures(samples), dict(hall.books.errors))
     return measured([run], samples)
 
 
-async def _sample(server: Process, samples: list[tuple[float, float]], screen: Screen) -> None:
-    begin = clock()
+async def _sample(hall: Hall, samples: list[tuple[float, float]], screen: Screen) -> None:
+    begin, told, acks = clock(), 0, hall.books.acks
     while True:
-        samples.append((round(clock() - begin, 1), round(server.rss() / _MB, 2)))
-        screen.print(f"{samples[-1][0]:7.0f} s  {samples[-1][1]:6.1f} MB", highlight=False)
+        samples.append((round(clock() - begin, 1), round(hall.server.rss() / _MB, 2)))
+        longest = max((acks.done[place] - acks.due[place] for place in range(told, len(acks.done))), default=0.0)
+        told = len(acks.done)
+        memory = f"{samples[-1][0]:7.0f} s  {samples[-1][1]:6.1f} MB"
+        screen.print(
+            f"{memory}  longest ack {longest * 1000:6.0f} ms  errors {hall.books.errors.total()}", highlight=False
+        )
         await asyncio.sleep(_SAMPLE_S)
 
 

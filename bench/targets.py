@@ -74,7 +74,9 @@ def _all_acked(idle: Measured) -> Iterator[Target]:
     rate = idle.median("ours", "rate")
     if rate is not None:
         due = idle.runs[0].size.students / 5
-        yield Target("… heartbeats acked a second", f"{rate:,.0f}", f"{due:,.0f}", rate >= 0.99 * due)
+        yield Target(
+            "2,000 students, a heartbeat every 5 s: acked a second", f"{rate:,.0f}", f"{due:,.0f}", rate >= 0.99 * due
+        )
 
 
 def _flat(one: Measured, cost: Cost, title: str, most: float = _GROWTH) -> Iterator[Target]:
