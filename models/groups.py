@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from models.database import Collection, Stored, find_by_ids
@@ -20,6 +22,7 @@ Work = Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]]
 _MOST_WAITING: Final = 20_000
 _PATIENCE_S: Final = 4.0
 _WAITED_S: Final = 1.0
+_ENOUGH: Final = 100  # company: more would cost each hardly less
 
 
 class _Waiting(Generic[Result]):
@@ -27,9 +30,14 @@ class _Waiting(Generic[Result]):
 
     __slots__ = ("futures", "since")
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, since: float, future: asyncio.Future[Result]) -> None:
         self.since = since
-        self.futures: list[asyncio.Future[Result]] = []
+        self.futures = [future]
+
+    @property
+    def gone(self) -> bool:
+        """Whether all who asked have gone."""
+        return all(future.done() for future in self.futures)
 
     def give(self, result: Result | Exception) -> None:
         for future in self.futures:
@@ -46,9 +54,10 @@ class Groups(Generic[Item, Result]):
 
     `work` gets at most `most` items and answers each, in order, with a result or an exception to raise. An item's work
     begins after it was asked for: what comes while a group is under way belongs to a later one. With `gather_s`, the
-    first group waits so many seconds for company. A group that takes longer than `patience_s` is given up, as
-    Unavailable; None where `work` sees to its own end. One that fails takes those with it who have waited for over a
-    second, so nobody waits through many failures. Past 20,000 items that wait, callers are told Unavailable at once.
+    first group waits up to so many seconds for company of a hundred. A group that takes longer than `patience_s` is
+    given up, as Unavailable; None where `work` sees to its own end. One that fails takes those with it who have waited
+    for over a second, so nobody waits through many failures. Past 20,000 items that wait, callers are told Unavailable
+    at once.
     """
 
     def __init__(
@@ -60,18 +69,23 @@ class Groups(Generic[Item, Result]):
         self._patience_s = patience_s
         self._waiting: dict[Item, _Waiting[Result]] = {}
         self._worker: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._enough = asyncio.Event()
 
     async def __call__(self, item: Item) -> Result:
-        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = self._loop.create_future()
         waiting = self._waiting.get(item)
-        if waiting is None:
-            if len(self._waiting) >= _MOST_WAITING:
-                raise Unavailable
-            waiting = self._waiting[item] = _Waiting(loop.time())
-            if self._worker is None:
-                self._worker = asyncio.create_task(self._run())
-        future: asyncio.Future[Result] = loop.create_future()
-        waiting.futures.append(future)
+        if waiting is not None:
+            waiting.futures.append(future)
+            return await future
+        if len(self._waiting) >= _MOST_WAITING:
+            raise Unavailable
+        self._waiting[item] = _Waiting(self._loop.time(), future)
+        if self._worker is None:
+            self._enough.clear()
+            self._worker = self._loop.create_task(self._run())
+        elif len(self._waiting) == _ENOUGH:
+            self._enough.set()
         return await future
 
     async def close(self) -> None:
@@ -81,18 +95,24 @@ class Groups(Generic[Item, Result]):
 
     async def _run(self) -> None:
         try:
-            await asyncio.sleep(self._gather_s)
+            await self._gather()
             while self._waiting:
                 await self._do_next()
         finally:
             self._worker = None
 
+    async def _gather(self) -> None:
+        if not self._gather_s:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._gather_s):
+                await self._enough.wait()
+
     async def _do_next(self) -> None:
-        group: dict[Item, _Waiting[Result]] = {}
-        for item in list(self._waiting)[: self._most]:
-            waiting = self._waiting.pop(item)
-            if not all(future.done() for future in waiting.futures):  # else all who asked have gone
-                group[item] = waiting
+        taken = list(islice(self._waiting, self._most))
+        pop = self._waiting.pop
+        group = {item: waiting for item in taken if not (waiting := pop(item)).gone}
         try:
             async with asyncio.timeout(self._patience_s):
                 results = await self._work(list(group)) if group else ()

@@ -28,6 +28,7 @@ _MOST_A_GROUP: Final = 5000
 _FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
 _REMEMBERED: Final = timedelta(days=1)  # after a session's last heartbeat
 
+_EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _BEYOND: Final = datetime.max.replace(tzinfo=UTC)
 
 Beat = tuple[ObjectId, ObjectId, datetime]  # of which session, in which exam
@@ -77,7 +78,7 @@ class Heartbeats:
         await self._groups.insert_one(
             {
                 # The latest: a group goes only when all that is in it has been folded.
-                "minute": max(_minute(at) for _, _, at in beats),
+                "minute": _minute(max(at for _, _, at in beats)),
                 "sessions": [session_id for session_id, _, _ in beats],
                 "exams": [exam_id for _, exam_id, _ in beats],
                 "times": [at for _, _, at in beats],
@@ -173,7 +174,8 @@ class Heartbeats:
 
 
 def _minute(at: datetime) -> int:
-    return int(at.timestamp()) // 60
+    """The minute since the epoch that a moment in UTC is in."""
+    return (at.toordinal() - _EPOCH_DAY) * 1440 + at.hour * 60 + at.minute
 
 
 def _id(session_id: ObjectId, minute: int) -> str:
