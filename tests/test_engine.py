@@ -128,7 +128,7 @@ async def test_an_idle_connection_keeps_no_task_and_nothing_of_aiohttp(
 ) -> None:
     def kept() -> tuple[int, int]:
         gc.collect()
-        return len(asyncio.all_tasks()), sum(isinstance(one, RequestHandler) for one in gc.get_objects())
+        return len(asyncio.all_tasks()), sum(type(one) is RequestHandler for one in gc.get_objects())
 
     async with joined(http, engine):
         await asyncio.sleep(0.1)
