@@ -9,6 +9,7 @@ change of driver is a change of this file. What the queries may use was measured
 - `findAndModify` is a scan. A conditional change is `update_one` on `_id` and `rev`.
 - A sorted query with a limit reads the whole range first: ranges are bounded at both ends where that matters.
 - `$and` is a scan: filters are merged flat, see `both`.
+- No TTL index: see `models/expiry.py`.
 - Of a compound index only the first field is used as soon as the filter names a field outside it: such a field is
   filtered here, in Python.
 """
@@ -32,7 +33,6 @@ Collection: TypeAlias = "AsyncIOMotorCollection[Any]"
 
 TIMEOUT_MS: Final = 3000
 LONG_S: Final = 120.0  # for what nobody waits for: deleting a whole exam, making an index
-DAY_S: Final = 24 * 3600
 IDS_A_QUERY: Final = 50
 
 _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]] = {
@@ -44,8 +44,8 @@ _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]
     ],
     "activity": [([("examId", 1), ("sessionId", 1), ("offset", 1)], {})],
     "heartbeats": [([("examId", 1)], {})],
-    "revocations": [([("expiresAt", 1)], {"expireAfterSeconds": 0})],
-    "idempotency": [([("createdAt", 1)], {"expireAfterSeconds": DAY_S})],
+    "revocations": [([("expiresAt", 1)], {})],
+    "idempotency": [([("createdAt", 1)], {})],
 }
 
 
@@ -76,9 +76,13 @@ class Database:
     async def ensure_indexes(self) -> None:
         """Make the indexes that are not there yet."""
         with patience():
-            for collection, indexes in _INDEXES.items():
+            for name, indexes in _INDEXES.items():
+                collection = self._database[name]
+                for old, index in (await collection.index_information()).items():
+                    if "expireAfterSeconds" in index:  # an earlier version's
+                        await collection.drop_index(old)
                 for keys, options in indexes:
-                    await self._database[collection].create_index(keys, **options)
+                    await collection.create_index(keys, **options)
 
     async def ping(self) -> None:
         """Return once the database answers; raises what `is_unavailable` knows otherwise."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from models.database import Database
 from models.exams import Exams
+from models.expiry import Expiry
 from models.heartbeats import Heartbeats
 from models.idempotency import Idempotency
 from models.log import ActivityLog
@@ -32,6 +33,7 @@ class Store:
     sessions: Sessions
     starting: Starting
     idempotency: Idempotency
+    expiry: Expiry
 
     @classmethod
     def on(cls, database: Database, passwords: Passwords, secret: str, token_ttl: timedelta) -> Store:
@@ -53,6 +55,7 @@ class Store:
             sessions=sessions,
             starting=Starting(database, exams, log, sessions),
             idempotency=Idempotency(database),
+            expiry=Expiry(database),
         )
 
     async def open(self) -> None:
@@ -61,8 +64,10 @@ class Store:
         await self.database.ensure_indexes()
         await self.heartbeats.open()
         await recover(self.database, self.sessions, self.log)
+        self.expiry.open()
 
     async def close(self) -> None:
+        await self.expiry.close()
         await self.log.close()
         await self.sessions.close()
         await self.heartbeats.close()
