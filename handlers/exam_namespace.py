@@ -121,13 +121,14 @@ class ExamNamespace(Namespace):
         log = self.store.log.of(exam["_id"])
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
         chat = await log.chat(session["_id"], payload.chat_since, _CHAT_AT_START)
+        at = now()
         return {
             "session": self.store.sessions.view(session),
             "exam": exam_view(connection.actor, exam),
             "clientId": connection.client_id,
             "lastSeq": seqs.last,
-            "serverTime": now(),
-            "remainingMs": remaining_ms(session, exam),
+            "serverTime": at,
+            "remainingMs": remaining_ms(session, exam, at),
             "heartbeatIntervalMs": self.heartbeat_interval_ms,
             "chat": [chat_view(record) for record in chat],
         }
@@ -227,7 +228,7 @@ def heartbeat_ack(at: datetime, session: Stored, exam: Stored | None, interval_m
     """What a heartbeat is answered, by REST too."""
     return {
         "serverTime": at,
-        "remainingMs": remaining_ms(session, exam) if exam else 0,
+        "remainingMs": remaining_ms(session, exam, at) if exam else 0,
         "nextHeartbeatMs": interval_ms,
         "status": session["status"],
     }

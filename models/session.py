@@ -74,14 +74,14 @@ def is_over(session: Stored) -> bool:
     return session["status"] in ("SUBMITTED", "TERMINATED")
 
 
-def remaining_ms(session: Stored, exam: Stored) -> int:
-    """What is left of the exam's time for this session, by the server's clock; 0 when it is over."""
+def remaining_ms(session: Stored, exam: Stored, at: datetime) -> int:
+    """What is left of the exam's time for this session at a moment of the server's clock; 0 when it is over."""
     if is_over(session):
         return 0
     deadline: datetime = session["startTime"] + timedelta(minutes=exam["duration"])
     if exam["endsAt"]:
         deadline = min(deadline, exam["endsAt"])
-    return max(0, (deadline - now()) // _MILLISECOND)
+    return max(0, (deadline - at) // _MILLISECOND)
 
 
 def entry_of(

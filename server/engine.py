@@ -18,7 +18,7 @@ import socketio
 from aiohttp import web
 
 from models.errors import Unauthorized
-from server.packets import Json, TextPacket, encoded
+from server.packets import Json, TextPacket, ack, encoded, event_of
 from server.rooms import Rooms
 from server.sockets import Socket, frame_of
 
@@ -145,21 +145,27 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
-            if isinstance(data, str) and eio_sid in self._binary_packet:
-                raise ValueError("text where an attachment is due")
+            if isinstance(data, str):
+                if eio_sid in self._binary_packet:
+                    raise ValueError("text where an attachment is due")
+                if event := event_of(data):
+                    return await self._handle_event(eio_sid, *event)
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:  # noqa: BLE001 nobody can tell which ack was asked for
             logger.info("a packet that cannot be decoded closes its connection: %s", str(error)[:200])
             await self.eio.close(eio_sid)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 python-socketio's name
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        if id is not None and not self.manager.is_connected(sid, namespace or "/"):
-            refusal = {"ok": False, "error": Unauthorized("This namespace is not connected.").as_dict()}
-            ack = self.packet_class(socketio.packet.ACK, namespace=namespace, id=id, data=[refusal])
-            await self._send_packet(eio_sid, ack)
-            return
-        await super()._handle_event(eio_sid, namespace, id, data)
+        """One event, straight to its namespace, which has an answer to every name: the library's search costs half."""
+        namespace = namespace or "/"
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if self.manager.is_connected(sid, namespace):
+            answer = await self.namespace_handlers[namespace].trigger_event(data[0], sid, *data[1:])
+        else:
+            answer = {"ok": False, "error": Unauthorized("This namespace is not connected.").as_dict()}
+        socket = self.eio.sockets.get(eio_sid)
+        if id is not None and socket is not None:
+            socket.push(ack(namespace, id, answer))
 
 
 def make_server(transports: list[str], origins: list[str]) -> Server:

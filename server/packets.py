@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import orjson
 import socketio
+from socketio.packet import ACK
 
 from models.fields import to_json
 
-# An event or an ack of a named namespace, without attachments: nearly every packet that comes.
-_EVENT: Final = re.compile(r"([23])(/[^,?]*),(\d{1,15})?(\[.*)", re.DOTALL)
+# An event of a named namespace, without attachments: nearly every packet that comes.
+_EVENT: Final = re.compile(r"2(/[^,?]*),(\d{1,15})?(\[.*)", re.DOTALL)
 
 
 class Json:
@@ -33,20 +34,24 @@ class Json:
 
 
 class TextPacket(socketio.packet.Packet):  # type: ignore[misc] # python-socketio ships no types
-    """A packet whose own data is never searched for bytes: we send none. Events are taken apart in one match."""
+    """A packet whose own data is never searched for bytes: we send none."""
 
     uses_binary_events = False
 
-    def decode(self, encoded_packet: str) -> int | None:
-        event = _EVENT.fullmatch(encoded_packet) if isinstance(encoded_packet, str) else None
-        if event is None:
-            count: int | None = super().decode(encoded_packet)
-            return count
-        kind, self.namespace, number, data = event.groups()
-        self.packet_type = int(kind)
-        self.id = int(number) if number else None
-        self.data = orjson.loads(data)
+
+def event_of(message: str) -> tuple[str, int | None, list[Any]] | None:
+    """Namespace, number and data of an event of a named namespace; None for what only the library takes apart."""
+    event = _EVENT.fullmatch(message)
+    if event is None:
         return None
+    namespace, number, data = event.groups()
+    return namespace, int(number) if number else None, orjson.loads(data)
+
+
+def ack(namespace: str, number: int, answer: object) -> str:
+    """The packet that answers the event of this number."""
+    where = "" if namespace == "/" else f"{namespace},"
+    return f"{ACK}{where}{number}[{Json.dumps(answer)}]"
 
 
 def encoded(packet: socketio.packet.Packet) -> list[str | bytes]:
