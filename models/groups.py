@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from models.database import Collection, Stored, find_by_ids
 from models.errors import Unavailable
 
-Item = TypeVar("Item", bound=Hashable)
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
 Work = Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]]
 
@@ -23,34 +23,11 @@ _MOST_WAITING: Final = 20_000
 _PATIENCE_S: Final = 4.0
 _WAITED_S: Final = 1.0
 _ENOUGH: Final = 100  # company: more would cost each hardly less
-
-
-class _Waiting(Generic[Result]):
-    """Who waits for one item, and since when (of the loop's clock)."""
-
-    __slots__ = ("futures", "since")
-
-    def __init__(self, since: float, future: asyncio.Future[Result]) -> None:
-        self.since = since
-        self.futures = [future]
-
-    @property
-    def gone(self) -> bool:
-        """Whether all who asked have gone."""
-        return all(future.done() for future in self.futures)
-
-    def give(self, result: Result | Exception) -> None:
-        for future in self.futures:
-            if future.done():  # its caller has gone
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+_MOST_LOOKED_UP: Final = 200
 
 
 class Groups(Generic[Item, Result]):
-    """`await groups(item)` is the item's result of `work(items)`; equal items that wait together are worked on once.
+    """`await groups(item)` is the item's result of `work(items)`.
 
     `work` gets at most `most` items and answers each, in order, with a result or an exception to raise. An item's work
     begins after it was asked for: what comes while a group is under way belongs to a later one. With `gather_s`, the
@@ -67,26 +44,22 @@ class Groups(Generic[Item, Result]):
         self._most = most
         self._gather_s = gather_s
         self._patience_s = patience_s
-        self._waiting: dict[Item, _Waiting[Result]] = {}
+        self._waiting: list[_Waiting[Item, Result]] = []
         self._worker: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._enough = asyncio.Event()
 
-    async def __call__(self, item: Item) -> Result:
-        future: asyncio.Future[Result] = self._loop.create_future()
-        waiting = self._waiting.get(item)
-        if waiting is not None:
-            waiting.futures.append(future)
-            return await future
+    def __call__(self, item: Item) -> asyncio.Future[Result]:
         if len(self._waiting) >= _MOST_WAITING:
             raise Unavailable
-        self._waiting[item] = _Waiting(self._loop.time(), future)
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._waiting.append((item, future, self._loop.time()))
         if self._worker is None:
             self._enough.clear()
             self._worker = self._loop.create_task(self._run())
         elif len(self._waiting) == _ENOUGH:
             self._enough.set()
-        return await future
+        return future
 
     async def close(self) -> None:
         """Wait until nothing waits any more."""
@@ -110,34 +83,44 @@ class Groups(Generic[Item, Result]):
                 await self._enough.wait()
 
     async def _do_next(self) -> None:
-        taken = list(islice(self._waiting, self._most))
-        pop = self._waiting.pop
-        group = {item: waiting for item in taken if not (waiting := pop(item)).gone}
+        taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        group = [one for one in taken if not one[1].done()]  # else its caller has gone
         try:
             async with asyncio.timeout(self._patience_s):
-                results = await self._work(list(group)) if group else ()
+                results = await self._work([item for item, _, _ in group]) if group else ()
         except Exception as error:  # noqa: BLE001 those who wait hear of it
             self._fail(group, Unavailable() if isinstance(error, TimeoutError) else error)
         else:
-            for waiting, result in zip(group.values(), results, strict=True):
-                waiting.give(result)
+            for (_, future, _), result in zip(group, results, strict=True):
+                _give(future, result)
 
-    def _fail(self, group: dict[Item, _Waiting[Result]], error: Exception) -> None:
-        long_ago = asyncio.get_running_loop().time() - _WAITED_S
-        late = {item: waiting for item, waiting in self._waiting.items() if waiting.since < long_ago}
-        for item in late:
-            del self._waiting[item]
-        for waiting in (*group.values(), *late.values()):
-            waiting.give(error)
+    def _fail(self, group: list[_Waiting[Item, Result]], error: Exception) -> None:
+        long_ago = self._loop.time() - _WAITED_S
+        late = [one for one in self._waiting if one[2] < long_ago]
+        self._waiting = [one for one in self._waiting if one[2] >= long_ago]
+        for _, future, _ in (*group, *late):
+            _give(future, error)
 
 
-class Lookup(Groups[Item, Stored | None]):
-    """Documents of one collection by `_id`; None for one that is not there. Equal ids share one document."""
+_Waiting = tuple[Item, asyncio.Future[Result], float]  # since when: of the loop's clock
+
+
+def _give(future: asyncio.Future[Result], result: Result | Exception) -> None:
+    if future.done():  # its caller has gone
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+class Lookup(Groups[Key, Stored | None]):
+    """Documents of one collection by `_id`; None for one that is not there. Equal ids are read once a group."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        super().__init__(self._find, most=50)
+        super().__init__(self._find, most=_MOST_LOOKED_UP)
 
-    async def _find(self, ids: list[Item]) -> list[Stored | None]:
+    async def _find(self, ids: list[Key]) -> list[Stored | None]:
         found = await find_by_ids(self._collection, ids)
         return [found.get(one) for one in ids]
