@@ -15,7 +15,9 @@ import secrets
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final
 
 from models.errors import Unavailable
@@ -31,7 +33,7 @@ _WEIGHT: Final = 0.1  # of the latest hash in the measured time of one
 class Passwords:
     """Hashes with the settings of today; verifies with those that each hash was made with.
 
-    `hash` and `verify` raise Unavailable, with the time to wait, as `check_room` does. Whoever has many to hash does it
+    `hash` and `verify` raise Unavailable, with the time to wait, as `room` does. Whoever has many to hash does it
     one by one, and waits and comes again like everybody.
     """
 
@@ -44,10 +46,20 @@ class Passwords:
         # Verified against when the account is unknown, so that the answer takes as long as for a known one.
         self._nobody = self._parameters() | {"password": "00" * keylen}
 
-    def check_room(self) -> None:
-        """Unavailable, with the time to wait, while the threads have all the work that they can do in 5 s."""
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """A place for one hash; Unavailable, with the time to wait, where the threads have work for 5 s.
+
+        Taken before the database is asked for what to verify: two thousand such questions at once would keep
+        everybody else's waiting.
+        """
         if self._wait_s > _LONGEST_WAIT_S or self._under_way >= _MOST_WAITING:
             raise self._too_many()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     @property
     def _wait_s(self) -> float:
@@ -62,10 +74,11 @@ class Passwords:
     async def hash(self, password: str) -> dict[str, Any]:
         """The fields to store: `password` (hex), `salt` (hex), `iterations`, `keylen`, `digest`."""
         fields = self._parameters()
-        return fields | {"password": (await self._derive(password, fields)).hex()}
+        with self.room():
+            return fields | {"password": (await self._derive(password, fields)).hex()}
 
     async def verify(self, password: str, stored: dict[str, Any] | None) -> bool:
-        """Whether `password` is the stored one's; takes as long where `stored` is None."""
+        """Whether `password` is the stored one's; takes as long where `stored` is None. Called within `room`."""
         fields = stored or self._nobody
         derived = await self._derive(password, fields)
         return hmac.compare_digest(derived, bytes.fromhex(fields["password"])) and stored is not None
@@ -82,17 +95,12 @@ class Passwords:
         }
 
     async def _derive(self, password: str, fields: dict[str, Any]) -> bytes:
-        self.check_room()
-        self._under_way += 1
+        await self._turn()
         try:
-            await self._turn()
-            try:
-                loop = asyncio.get_running_loop()
-                derived, seconds = await loop.run_in_executor(self._threads, _derive, password.encode(), fields)
-            finally:
-                self._turns.release()
+            loop = asyncio.get_running_loop()
+            derived, seconds = await loop.run_in_executor(self._threads, _derive, password.encode(), fields)
         finally:
-            self._under_way -= 1
+            self._turns.release()
         self._hash_s += _WEIGHT * (seconds - self._hash_s)
         return derived
 

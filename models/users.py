@@ -107,10 +107,10 @@ class Users:
 
     async def authenticate(self, email: str, password: str) -> Stored | None:
         """The user with these credentials. Takes as long where there is none. Unavailable while too many sign in."""
-        self._passwords.check_room()
-        user = await self.by_email(email)
-        if not await self._passwords.verify(password, user) or user is None:
-            return None
+        with self._passwords.room():
+            user = await self.by_email(email)
+            if not await self._passwords.verify(password, user) or user is None:
+                return None
         # Read again: a password that was changed while the old one was verified must not give a newer token.
         fresh: Stored | None = await self._database.users.find_one({"_id": user["_id"]})
         return fresh if fresh and fresh["password"] == user["password"] else None
@@ -120,7 +120,10 @@ class Users:
         return found
 
     async def verify_password(self, user: Stored, password: str | None) -> bool:
-        return password is not None and await self._passwords.verify(password, user)
+        if password is None:
+            return False
+        with self._passwords.room():
+            return await self._passwords.verify(password, user)
 
     async def record(self, actor: Actor, user: Stored) -> dict[str, Any]:
         """A UserRecord: the user with its organisation, and those of its exams and sessions that `actor` may see."""

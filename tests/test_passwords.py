@@ -10,9 +10,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from bson import ObjectId
 
+from models.database import Stored
 from models.errors import Unavailable
 from models.passwords import Passwords
+from models.store import Store
 from server.app import running
 from server.settings import Settings
 from tests.clients import Socket
@@ -23,10 +26,13 @@ async def test_past_seconds_of_hashing_callers_are_told_when_to_come_again() -> 
     passwords = Passwords(400_000, 64, "sha512")
     hashing = [asyncio.create_task(passwords.hash("password")) for _ in range(2)]
     await asyncio.sleep(0)
-    passwords.check_room()
+    with passwords.room():
+        pass
     passwords._under_way += 1000
-    with pytest.raises(Unavailable) as refused:
-        await passwords.verify("password", None)
+    with pytest.raises(Unavailable) as refused, passwords.room():
+        pass
+    with pytest.raises(Unavailable):
+        await passwords.hash("password")
     passwords._under_way -= 1000
     wait_s = 1000 * passwords._hash_s / 2
     assert wait_s <= (refused.value.retry_after_ms or 0) / 1000 <= 2.1 * wait_s
@@ -46,6 +52,27 @@ async def test_hashing_gives_way_to_all_else() -> None:
     )
     assert nice == os.getpriority(os.PRIO_PROCESS, 0) + 10
     passwords.close()
+
+
+async def test_who_is_refused_costs_the_database_nothing(
+    store: Store, school: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    by_email = store.users.by_email
+
+    async def counted(email: str) -> Stored | None:
+        nonlocal asked
+        asked += 1
+        return await by_email(email)
+
+    monkeypatch.setattr(store.users, "by_email", counted)
+    monkeypatch.setattr(store.passwords, "_hash_s", 1.0)
+    sign_ins = [store.users.authenticate(school.student.email, PASSWORD) for _ in range(100)]
+    answers = await asyncio.gather(*sign_ins, return_exceptions=True)
+    signed_in = [one for one in answers if isinstance(one, dict)]
+    assert {one["_id"] for one in signed_in} == {ObjectId(school.student.id)}
+    assert 5 <= asked == len(signed_in) <= 11
+    assert sum(isinstance(one, Unavailable) for one in answers) == 100 - asked
 
 
 async def test_in_a_rush_of_sign_ins_some_are_refused_with_a_time_and_heartbeats_go_on(
