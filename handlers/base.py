@@ -168,6 +168,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             if isinstance(problem, Unavailable | Internal):
                 raise  # closes the transport: clients come back by themselves from that, but not from a refusal
             raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
+        await self.connections.turns()
         if not self.server.is_open(sid, self.namespace):
             raise Unavailable("The client has gone.")
         self.connections.add(

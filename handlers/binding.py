@@ -39,6 +39,7 @@ class Binding:
         # Held, so that whoever finds the new session takes it over from this connection.
         async with self._connections.lock(new_id):
             session, new = await self._store.starting.start(connection.actor, exam, new_id, connection.sid)
+            await self._connections.turns()
             if new:
                 self._connections.bind(connection, session)
         return await self.bind(connection, session)

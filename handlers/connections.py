@@ -17,6 +17,7 @@ from aiolimiter import AsyncLimiter
 from bson import ObjectId
 
 from handlers.deadline import Deadline
+from handlers.turns import Turns
 from models.actors import Actor
 from models.database import Stored
 from models.fields import now
@@ -69,6 +70,7 @@ class Connections:
         self._tasks: set[asyncio.Task[None]] = set()
         self._shut_out: dict[ObjectId | str, float] = {}  # by user and by token; when, of the last minute
         self.deadline = Deadline()
+        self.turns = Turns()
         self.shutting_down = False
 
     def open(self) -> None:

@@ -114,6 +114,13 @@ def operation(
 
 
 @web.middleware
+async def paced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let few of those who arrive in one instant in at a time."""
+    await request.config_dict[CONNECTIONS].turns()
+    return await handler(request)
+
+
+@web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error in the contract's shape."""
     if request.path.startswith("/socket.io/"):

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp_cors
 import socketio
@@ -26,7 +26,7 @@ from handlers.binding import Binding
 from handlers.broadcast import Broadcast
 from handlers.connections import Connections
 from handlers.exam_namespace import ExamNamespace
-from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, STORE, errors
+from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
 from handlers.openapi import make_openapi
 from handlers.proctor_namespace import ProctorNamespace
@@ -35,12 +35,10 @@ from models.passwords import Passwords
 from models.store import Store
 from server.embedded import EmbeddedDatabase
 from server.engine import make_server
+from server.listening import Factory, Listener
 from server.settings import Settings
 
 _ROUTES: Final = (auth_routes, organisation_routes, user_routes, exam_routes, proctoring_routes, meta_routes)
-# More than the thousand that may arrive in one second; aiohttp's 128 would make them wait for a retransmission.
-_BACKLOG: Final = 2048
-
 _CLOSE_S: Final = 5
 
 
@@ -61,7 +59,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))
     server.register_namespace(Elsewhere())
 
-    app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[paced, errors], client_max_size=MAX_BODY)
     app[STORE] = store
     app[CONNECTIONS] = connections
     app[HEARTBEAT_INTERVAL_MS] = settings.heartbeat_interval_ms
@@ -70,7 +68,8 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     app[meta_routes.OPENAPI] = make_openapi(app)
     _allow_origins(app, settings.cors_origins)
     app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
-    sockets = app if settings.ws_port is None else web.Application()
+    sockets = app if settings.ws_port is None else web.Application(middlewares=[paced])
+    sockets[CONNECTIONS] = connections
     server.attach(sockets)
     sockets.on_shutdown.append(lambda _: _close_sockets(connections, server))
     return app, sockets
@@ -108,11 +107,10 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: 
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
-    await site.start()
-    address: tuple[str, int] = runner.addresses[0]
-    shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"http://{shown}:{address[1]}"
+    listener = await Listener.open(cast("Factory", runner.server), host, port)
+    stack.callback(listener.close)
+    address, port = listener.address
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 async def _lifespan(store: Store, connections: Connections) -> AsyncIterator[None]:

@@ -105,7 +105,7 @@ def _collect_less() -> None:
     """Look for garbage rarely: what was loaded by now stays, and nearly all that a message makes is freed without."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(10_000, 50, 100)
 
 
 async def _show_demo(settings: Settings, server: Running) -> None:
