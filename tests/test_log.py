@@ -50,6 +50,9 @@ class Collection:
             raise AutoReconnect("the connection was lost")
         return await self.real.insert_many(documents, **options)
 
+    async def insert_one(self, document: Stored) -> Any:
+        return await self.insert_many([document], ordered=True)
+
     def _reach(self) -> None:
         if self.away:
             raise AutoReconnect("no connection")
