@@ -127,7 +127,7 @@ class ProctorNamespace(Namespace):
                 raise NotFound("No such session in this exam.")
             data = {"text": payload.text, "to": "student"}
             entry = entry_of(session, "chat", "proctor", data, actor_id=actor.id, actor_name=actor.name, once=once)
-            if is_over(session):
+            if is_over(session) and not await self.store.log.of(exam["_id"]).has(entry):
                 raise Conflict("The session is over.")
         recorded = await self.store.log.append(entry)
         return {"id": recorded.record["id"], "offset": recorded.record["offset"]}

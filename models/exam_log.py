@@ -99,6 +99,11 @@ class ExamLog:
         await self.open()
         return self._known.chat(session_id, since, limit)
 
+    async def has(self, entry: Entry) -> bool:
+        """Whether `entry` is the repeat of one that is stored."""
+        await self.open()
+        return entry in self._known
+
     def forget(self, session_id: ObjectId, guards: list[str]) -> None:
         """Drop guards (an entry's `once`) that nobody will come with again."""
         self._known.forget(session_id, guards)

@@ -400,6 +400,20 @@ async def test_a_chat_sent_again_answers_as_the_first_did_and_is_recorded_once(
     assert [one["type"] for one in log].count("chat") == 2
 
 
+async def test_a_chat_that_was_stored_but_not_answered_is_answered_after_the_end_too(
+    store: Store, school: Organisation, connect: Connect
+) -> None:
+    student = await connect("/exam", school.student.token)
+    session = (await student.ok("start", {"examId": school.exam_id}))["session"]
+    console = await connect("/proctor", school.proctor.token)
+    body = {"requestId": uuid(), "examId": school.exam_id, "sessionId": session["id"], "text": "Hello"}
+    first = await console.ok("chat", body)
+    await store.database.idempotency.delete_many({})  # as if the server had died before it was kept
+    await student.ok("end")
+    assert await console.ok("chat", body) == first
+    assert await console.code("chat", body | {"requestId": uuid()}) == "conflict"
+
+
 async def test_a_request_id_is_its_users_own_and_stands_for_one_message(school: Organisation, connect: Connect) -> None:
     session = await school.student.api.ok("POST", "/routes/proctoring/start", {"examId": school.exam_id})
     console, _ = await joined(connect, school.proctor, school.exam_id)
