@@ -72,6 +72,8 @@ class Student:
                 await self._client.call("end", {})
             except Disconnected:
                 await self.start()
+            except Refused as error:
+                await _wait_out(error, self._tally)
             else:
                 await self._client.close()
                 return
@@ -173,6 +175,10 @@ class Console:
         except Disconnected:
             await self._client.close()
             await self.join()
+        except Refused as error:
+            await self._client.close()
+            await _wait_out(error, self._tally)
+            await self.join()
 
     async def catch_up(self) -> None:
         """Join once more, so that nothing is left on the way."""
@@ -187,3 +193,11 @@ class Console:
         for item in items:
             event = (item["clientId"], item["seq"]) if item["clientId"] and item["seq"] else None
             self._tally.saw(self._watched, item["offset"], event, live=live)
+
+
+async def _wait_out(error: Refused, tally: Tally) -> None:
+    """Count a refusal that passes, and wait a little; any other is raised again."""
+    if str(error) != "unavailable":
+        raise error
+    tally.refused[str(error)] += 1
+    await asyncio.sleep(AGAIN_S)
