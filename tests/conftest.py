@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
 from bson import ObjectId
 
+from handlers.openapi import make_openapi
 from models.actors import Role
 from models.store import Store
+from server import app
 from server.app import Running, running
 from server.embedded import EmbeddedDatabase
 from server.settings import Settings
@@ -32,6 +35,21 @@ async def mongodb(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
     await database.start()
     yield database.url.rpartition("/")[0]
     await database.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_openapi() -> Iterator[None]:
+    """The document is the same for every server of a run, and takes an eighth of a second to make."""
+    made: list[dict[str, Any]] = []
+
+    def once(application: web.Application) -> dict[str, Any]:
+        if not made:
+            made.append(make_openapi(application))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "make_openapi", once)
+        yield
 
 
 @pytest.fixture
