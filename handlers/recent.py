@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 from bson import ObjectId
 
-_MOST_BYTES: Final = 32 * 1024 * 1024  # some fifty thousand records
+_MOST_BYTES: Final = 8 * 1024 * 1024  # some twenty thousand records, five minutes of an exam of 2,000
 
 
 @dataclass(slots=True)
