@@ -1,7 +1,8 @@
 """Which connection speaks for a session, and what the log and the consoles hear of it.
 
 A session has one connection. A new one of the same client (a reload) takes over in silence; one of another client is
-recorded, and the old one is told. A connection that goes leaves the session as it is: only its connectivity changes.
+recorded, and the old one is told. A connection that goes leaves the session as it is: whether its student is there is
+told by heartbeats alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from handlers.broadcast import session_room, students_room
 from handlers.connections import Connection, Connections
 from models.database import Stored, is_unavailable
 from models.errors import NotFound, Unauthorized
-from models.session import entry_of, is_over
+from models.lifecycle import is_over
+from models.session import entry_of
 from models.store import Store
 
 logger = logging.getLogger(__name__)
@@ -28,10 +30,13 @@ _RETRY_S: Final = 1.0
 class Binding:
     """Binds connections to sessions and takes them off."""
 
-    def __init__(self, server: socketio.AsyncServer, store: Store, connections: Connections) -> None:
+    def __init__(
+        self, server: socketio.AsyncServer, store: Store, connections: Connections, heartbeat_interval_ms: int
+    ) -> None:
         self._server = server
         self._store = store
         self._connections = connections
+        self._heartbeat_interval_ms = heartbeat_interval_ms
 
     async def start(self, connection: Connection, exam: Stored) -> Stored:
         """The session of `connection`'s student in `exam`, which `connection` speaks for from here on."""
@@ -51,9 +56,7 @@ class Binding:
                 old = self._connections.bound(session["_id"])
                 if old is not connection:
                     await self._take_over(connection, old, session)
-                    if session["connectivity"] == "ONLINE":  # the one before may have been taken off since
-                        session = await self._store.sessions.by_id(session["_id"])
-                session = await self._store.sessions.set_connectivity(session, "ONLINE")
+                session = await self._store.watch.arrive(session, self._heartbeat_interval_ms)
                 self._connections.refresh(session)
         finally:
             if connection.closed:  # it went while it was being bound, so its end found nothing to take off
@@ -95,7 +98,6 @@ class Binding:
             try:
                 session = await self._store.sessions.by_id(session["_id"])
                 await self._record(session, "disconnected", {"reason": reason}, connection)
-                await self._store.sessions.set_connectivity(session, "MISSING")
             except NotFound:
                 pass  # the session went with its exam
             except Exception as error:

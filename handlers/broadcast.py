@@ -24,7 +24,7 @@ from models.database import Stored
 from models.fields import to_json
 from models.sessions import Sessions
 
-Encoded = tuple[int, orjson.Fragment]  # a session's `rev`, and the session as JSON
+Encoded = tuple[int, int, orjson.Fragment]  # a session's `rev`, the offset of its last record, the session as JSON
 
 
 def console_room(exam_id: ObjectId) -> str:
@@ -46,15 +46,16 @@ def session_room(session_id: ObjectId) -> str:
 class Joining:
     """What consoles that join at the same time share: one read of the sessions, and what changes from its start on."""
 
-    read: asyncio.Task[dict[ObjectId, Encoded]]
-    changed: dict[ObjectId, Encoded] = field(default_factory=dict)
+    read: asyncio.Task[dict[ObjectId, Stored]]
+    changed: dict[ObjectId, Stored] = field(default_factory=dict)
     consoles: int = 0
+    encoded: dict[ObjectId, Encoded] = field(default_factory=dict)
 
-    def sessions(self) -> list[orjson.Fragment]:
+    def sessions(self) -> list[Stored]:
         """The sessions as they are now, once `read` is done."""
         sessions = dict(self.read.result())
         _keep_newest(sessions, self.changed)
-        return [encoded for _, encoded in sessions.values()]
+        return list(sessions.values())
 
 
 class Broadcast:
@@ -85,11 +86,22 @@ class Broadcast:
                 if not of_exam:
                     self._joining.pop(exam_id, None)
 
-    async def _read(self, exam_id: ObjectId) -> dict[ObjectId, Encoded]:
-        return {session["_id"]: self._encoded(session) for session in await self._sessions.of_exam(exam_id)}
+    async def _read(self, exam_id: ObjectId) -> dict[ObjectId, Stored]:
+        return {session["_id"]: session for session in await self._sessions.of_exam(exam_id)}
 
-    def _encoded(self, session: Stored) -> Encoded:
-        return session["rev"], orjson.Fragment(to_json(self._sessions.view(session)))
+    def joined(self, joining: Joining) -> list[orjson.Fragment]:
+        """The sessions as they are at the log's head, as JSON; encoded once for all who join at the same time."""
+        found = []
+        for session in joining.sessions():
+            key, upto = session["_id"], self._sessions.upto(session)
+            known = joining.encoded.get(key)
+            if known is None or known[:2] != (session["rev"], upto):
+                known = joining.encoded[key] = session["rev"], upto, self._encoded(session)
+            found.append(known[2])
+        return found
+
+    def _encoded(self, session: Stored) -> orjson.Fragment:
+        return orjson.Fragment(to_json(self._sessions.view(session)))
 
     async def activity(self, exam_id: ObjectId, records: list[Stored]) -> None:
         """The log's subscriber: one message a batch. They are recent before this first awaits, as a join relies on."""
@@ -103,35 +115,48 @@ class Broadcast:
                 await self._server.emit("chat", chat_view(record), room=room, namespace="/exam")
 
     async def sessions(self, sessions: list[Stored]) -> None:
-        """The sessions' subscriber: to the consoles, one message an exam, and a new status to its student."""
+        """The sessions' subscriber: to the consoles, one message an exam, and to a student what concerns it."""
+        await self._sessions.open_logs(session["examId"] for session in sessions)
         views: dict[ObjectId, list[orjson.Fragment]] = {}
         for session in sessions:
-            views.setdefault(session["examId"], []).append(await self._session(session))
+            for joining in self._joining.get(session["examId"], ()):
+                _keep_newest(joining.changed, {session["_id"]: session})
+            views.setdefault(session["examId"], []).append(self._encoded(session))
+            await self._to_student(session)
         for exam_id, items in views.items():
             await self._to_consoles("presence", exam_id, items)
 
-    async def _session(self, session: Stored) -> orjson.Fragment:
-        """It as JSON, once whoever joins has it, and its student where its status is new."""
-        bound = self._connections.bound(session["_id"])
-        new_status = bound is not None and bound.session is not None and bound.session["status"] != session["status"]
+    async def _to_student(self, session: Stored) -> None:
+        """Its student is told where its status, its clock or its hand is another."""
+        connection = self._connections.bound(session["_id"])
         self._connections.refresh(session)
-        encoded = self._encoded(session)
-        for joining in self._joining.get(session["examId"], ()):
-            _keep_newest(joining.changed, {session["_id"]: encoded})
-        if new_status:
-            await self._server.emit("session", encoded[1], room=session_room(session["_id"]), namespace="/exam")
-        return encoded[1]
+        if connection is None or connection.session is None or connection.session["rev"] > session["rev"]:
+            return
+        view = self._sessions.view(session, for_student=True)
+        before = connection.told
+        if before is not None and before != concern(view):
+            connection.told = concern(view)
+            await self._server.emit("session", view, room=session_room(session["_id"]), namespace="/exam")
+
+    async def commands(self, exam_id: ObjectId, commands: list[dict[str, Any]]) -> None:
+        """The commands' subscriber: one message to the consoles."""
+        await self._to_consoles("commands", exam_id, [orjson.Fragment(to_json(one)) for one in commands])
 
     async def _to_consoles(self, event: str, exam_id: ObjectId, items: list[orjson.Fragment]) -> None:
         message = {"examId": exam_id, "items": items}
         await self._server.emit(event, message, room=console_room(exam_id), namespace="/proctor")
 
 
-def _keep_newest(sessions: dict[ObjectId, Encoded], others: dict[ObjectId, Encoded]) -> None:
+def _keep_newest(sessions: dict[ObjectId, Stored], others: dict[ObjectId, Stored]) -> None:
     """Take those of `others` over that are newer than what `sessions` has."""
     for session_id, other in others.items():
-        if session_id not in sessions or sessions[session_id][0] < other[0]:
+        if session_id not in sessions or sessions[session_id]["rev"] < other["rev"]:
             sessions[session_id] = other
+
+
+def concern(view: dict[str, Any]) -> tuple[Any, ...]:
+    """What of a ProctoringSession its student is told of as soon as it changes."""
+    return view["status"], view["deadline"], view["timeLedger"], view["hand"]
 
 
 def chat_view(record: Stored) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Connection:
     exams: set[ObjectId] = field(default_factory=set)  # what it takes part in, or watches
     exam: Stored | None = None  # /exam: the exam as it is now
     session: Stored | None = None  # /exam: its session as it is now
+    told: tuple[Any, ...] | None = None  # /exam: the `concern` of its session, as the client last had it
 
 
 class Sockets(Protocol):

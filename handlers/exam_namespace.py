@@ -8,45 +8,28 @@ from typing import Annotated, Any, Final
 from bson import ObjectId
 from pydantic import Field, ValidationError
 
-from handlers.base import Json, Namespace, NoPayload, detail, event, to_error
+from handlers.base import Json, Namespace, NoPayload, event, to_error
 from handlers.binding import Binding
-from handlers.broadcast import chat_view
+from handlers.broadcast import chat_view, concern
 from handlers.connections import Connection, Connections
-from models.activity import REPORTED, DurationMs, Entry, Text
+from handlers.delivery import Delivery
+from handlers.reports import AnyActivity, Chat, Item, LowerHand, RaiseHand, Replay, Report, TabChange, seq_of
+from models.activity import Entry
 from models.actors import Role
+from models.clock import remaining_ms
 from models.database import Stored
 from models.errors import Conflict, InvalidPayload, ProctoringError, UnknownEvent
 from models.exams import view as exam_view
-from models.fields import Id, Instant, Payload, now
+from models.fields import Id, Payload, now
+from models.lifecycle import is_over
+from models.records import Recorded
 from models.seqs import Seqs
-from models.session import REPLAY_AFTER_END, entry_of, is_over, remaining_ms
+from models.session import REPLAY_AFTER_END, entry_of
 from models.store import Store
 
 _CHAT_AT_START: Final = 100
 
-Seq = Annotated[int, Field(ge=1, le=2**31 - 1, description="the client's own number, for telling a repeat")]
 Offset = Annotated[int, Field(ge=0)]
-
-
-class Report(Payload):
-    """What the exam client reports: one entry of the log."""
-
-    seq: Seq | None = None
-
-    def content(self) -> tuple[str, Json]:
-        """The activity's type and data."""
-        raise NotImplementedError
-
-    def time(self) -> datetime | None:
-        """When the client says that it happened."""
-        return None
-
-
-class TimedReport(Report):
-    occurred_at: Instant | None = None
-
-    def time(self) -> datetime | None:
-        return self.occurred_at
 
 
 class Start(Payload):
@@ -54,49 +37,8 @@ class Start(Payload):
     chat_since: Offset = 0
 
 
-class TabChange(TimedReport):
-    hidden: bool = True
-    duration_ms: DurationMs | None = None
-
-    def content(self) -> tuple[str, Json]:
-        return "tab_change", _data(self)
-
-
-class Chat(Report):
-    text: Text
-
-    def content(self) -> tuple[str, Json]:
-        return "chat", _data(self) | {"to": "proctors"}
-
-
-class AnyActivity(TimedReport):
-    type: str
-    data: dict[str, Any] = Field(default_factory=dict)
-
-    def content(self) -> tuple[str, Json]:
-        model = REPORTED.get(self.type)
-        if model is None:
-            details = [{"loc": ["type"], "msg": f"one of {', '.join(REPORTED)} is wanted"}]
-            raise InvalidPayload("No exam client reports this type of activity.", details)
-        try:
-            data = _data(model.model_validate(self.data))
-        except ValidationError as error:
-            details = [detail(one) for one in error.errors(include_url=False)]
-            for one in details:
-                one["loc"] = ["data", *one["loc"]]
-            raise InvalidPayload("The activity's data is not valid.", details) from error
-        return self.type, data | ({"to": "proctors"} if self.type == "chat" else {})
-
-
-class Item(Payload):
-    """One buffered event: what would have been sent."""
-
-    event: str
-    payload: dict[str, Any] = Field(default_factory=dict)
-
-
-class Replay(Payload):
-    items: Annotated[list[Any], Field(max_length=500, json_schema_extra={"items": Item.model_json_schema()})]
+class CommandAck(Payload):
+    command_id: Id
 
 
 class ExamNamespace(Namespace):
@@ -105,10 +47,17 @@ class ExamNamespace(Namespace):
     roles = frozenset({Role.STUDENT})
 
     def __init__(
-        self, namespace: str, store: Store, connections: Connections, binding: Binding, heartbeat_interval_ms: int
+        self,
+        namespace: str,
+        store: Store,
+        connections: Connections,
+        binding: Binding,
+        delivery: Delivery,
+        heartbeat_interval_ms: int,
     ) -> None:
         super().__init__(namespace, store, connections)
         self.binding = binding
+        self.delivery = delivery
         self.heartbeat_interval_ms = heartbeat_interval_ms
 
     @event
@@ -121,14 +70,20 @@ class ExamNamespace(Namespace):
         log = self.store.log.of(exam["_id"])
         # Read once pushes are on, so that none falls in between; the client tells a repeat by its offset.
         chat = await log.chat(session["_id"], payload.chat_since, _CHAT_AT_START)
-        at = now()
+        commands = await self.store.commands.of(exam["_id"])
+        # From here to the ack nothing waits: what changes is either in it or pushed after it.
+        session = connection.session or session
+        view = self.store.sessions.view(session, for_student=True)
+        connection.told = concern(view)
+        if pending := commands.pending(session["_id"]):
+            self.connections.finish(self.delivery.again(pending))
         return {
-            "session": self.store.sessions.view(session),
+            "session": view,
             "exam": exam_view(connection.actor, exam),
             "clientId": connection.client_id,
             "lastSeq": seqs.last,
-            "serverTime": at,
-            "remainingMs": remaining_ms(session, exam, at),
+            "serverTime": now(),
+            "remainingMs": view["remainingMs"],
             "heartbeatIntervalMs": self.heartbeat_interval_ms,
             "chat": [chat_view(record) for record in chat],
         }
@@ -136,6 +91,7 @@ class ExamNamespace(Namespace):
     async def _start(self, connection: Connection, exam_id: ObjectId) -> tuple[Stored, Stored, Seqs]:
         exam = connection.exam = await self._enter(connection, exam_id)
         try:
+            await self.store.commands.of(exam_id)  # before it is bound: then its ack is there at once
             session = await self.binding.start(connection, exam)
             return exam, session, await self.store.log.of(exam_id).seqs(session["_id"], connection.client_id)
         except Exception:
@@ -146,8 +102,9 @@ class ExamNamespace(Namespace):
     @event
     async def on_heartbeat(self, connection: Connection, payload: NoPayload) -> Json:
         session = _running(connection)
+        self.store.watch.alive(session, self.heartbeat_interval_ms)
         at = await self.store.heartbeats.beat(session["_id"], session["examId"])
-        return heartbeat_ack(at, session, connection.exam, self.heartbeat_interval_ms)
+        return heartbeat_ack(at, connection.session or session, self.heartbeat_interval_ms)
 
     @event
     async def on_tab_change(self, connection: Connection, payload: TabChange) -> Json:
@@ -162,6 +119,19 @@ class ExamNamespace(Namespace):
         return await self._record(connection, payload)
 
     @event
+    async def on_raise_hand(self, connection: Connection, payload: RaiseHand) -> Json:
+        return await self._record(connection, payload)
+
+    @event
+    async def on_lower_hand(self, connection: Connection, payload: LowerHand) -> Json:
+        return await self._record(connection, payload)
+
+    @event
+    async def on_command_ack(self, connection: Connection, payload: CommandAck) -> Json:
+        await self.store.commands.acknowledge(_started(connection), payload.command_id)
+        return {}
+
+    @event
     async def on_replay(self, connection: Connection, payload: Replay) -> Json:
         session = _started(connection)
         late = is_over(session)
@@ -172,15 +142,17 @@ class ExamNamespace(Namespace):
         rejected: list[Json] = []
         for item in payload.items:
             try:
-                entries.append(self._entry(connection, session, self._report(item), late=late))
+                ahead = sum(entry.counted for entry in entries)
+                entries.append(self._entry(connection, session, self._report(item), late=late, ahead=ahead))
                 seqs.append(entries[-1].seq)
             except (ProctoringError, ValidationError) as error:
-                rejected.append({"seq": _seq_of(item), "error": to_error(error).as_dict()})
+                rejected.append({"seq": seq_of(item), "error": to_error(error).as_dict()})
         results = await self.store.log.of(session["examId"]).append(entries)
         for seq, result in zip(seqs, results, strict=True):
             if isinstance(result, ProctoringError):
                 rejected.append({"seq": seq, "error": result.as_dict()})
         stored = [result for result in results if not isinstance(result, ProctoringError)]
+        await self._follow(connection, stored)
         duplicates = sum(result.duplicate for result in stored)
         return {"recorded": len(stored) - duplicates, "duplicates": duplicates, "rejected": rejected}
 
@@ -188,7 +160,7 @@ class ExamNamespace(Namespace):
     async def on_end(self, connection: Connection, payload: NoPayload) -> Json:
         started = _started(connection)
         session = await self.connections.deadline.keep(lambda: self.store.sessions.end(started, connection.actor))
-        return {"session": self.store.sessions.view(session)}
+        return {"session": self.store.sessions.view(session, for_student=True)}
 
     async def disconnected(self, connection: Connection, reason: str) -> None:
         await self.binding.unbind(connection, reason)
@@ -196,10 +168,24 @@ class ExamNamespace(Namespace):
     async def _record(self, connection: Connection, report: Report) -> Json:
         session = _running(connection)
         recorded = await self.store.log.append(self._entry(connection, session, report))
+        await self._follow(connection, [recorded])
         return recorded.ack()
 
-    def _entry(self, connection: Connection, session: Stored, report: Report, *, late: bool = False) -> Entry:
+    async def _follow(self, connection: Connection, stored: list[Recorded]) -> None:
+        """What follows from what was recorded just now."""
+        session = _started(connection)
+        new = [one.record for one in stored if not one.duplicate]
+        if any(record["type"] in ("hand_raised", "hand_lowered") for record in new):
+            await self.store.sessions.changes.tell([session])
+        exam = connection.exam
+        if exam is not None and any(record.get("counted") for record in new):
+            await self.connections.deadline.keep(lambda: self.store.tab_limit.enforce(exam, session))
+
+    def _entry(
+        self, connection: Connection, session: Stored, report: Report, *, late: bool = False, ahead: int = 0
+    ) -> Entry:
         type_, data = report.content()
+        traits = self.store.tab_limit.traits(connection.exam, session, type_, data, now(), ahead)
         return entry_of(
             session,
             type_,
@@ -210,6 +196,7 @@ class ExamNamespace(Namespace):
             seq=report.seq,
             occurred_at=report.time(),
             late=late,
+            **traits,
         )
 
     def _report(self, item: object) -> Report:
@@ -224,24 +211,14 @@ class ExamNamespace(Namespace):
         return report
 
 
-def heartbeat_ack(at: datetime, session: Stored, exam: Stored | None, interval_ms: int) -> Json:
+def heartbeat_ack(at: datetime, session: Stored, interval_ms: int) -> Json:
     """What a heartbeat is answered, by REST too."""
     return {
         "serverTime": at,
-        "remainingMs": remaining_ms(session, exam, at) if exam else 0,
+        "remainingMs": remaining_ms(session, at),
         "nextHeartbeatMs": interval_ms,
         "status": session["status"],
     }
-
-
-def _data(payload: Payload) -> Json:
-    return payload.model_dump(by_alias=True, exclude={"seq", "occurred_at"}, exclude_none=True)
-
-
-def _seq_of(item: object) -> object:
-    payload = item.get("payload") if isinstance(item, dict) else None
-    seq = payload.get("seq") if isinstance(payload, dict) else None
-    return seq if isinstance(seq, int) else None
 
 
 def _started(connection: Connection) -> Stored:

@@ -27,6 +27,7 @@ from models.database import Stored
 from models.errors import NotFound
 from models.exams import Exam, ExamRecord, view
 from models.fields import Id, Instant, Name, Payload
+from models.policy import MOST_MINUTES, Accommodation, Policy
 from models.store import Store
 
 routes = web.RouteTableDef()
@@ -34,8 +35,9 @@ routes = web.RouteTableDef()
 _ADMIN = frozenset({Role.ADMIN})
 _MEMBERS = SUPERVISORS | {Role.STUDENT}
 
-Minutes = Annotated[int, Field(ge=1, le=7 * 24 * 60, description="whole minutes")]
+Minutes = Annotated[int, Field(ge=1, le=MOST_MINUTES, description="whole minutes")]
 Users = Annotated[list[Id], Field(max_length=20_000), FailFast()]
+Accommodations = Annotated[list[Accommodation], Field(max_length=20_000), FailFast()]
 
 
 class NewExam(Payload):
@@ -46,10 +48,12 @@ class NewExam(Payload):
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     rehearsal: bool = False
+    policy: Policy = Field(default_factory=Policy)
+    accommodations: Accommodations = Field(default_factory=list)
 
 
 class ExamChanges(Payload):
-    """`startsAt` and `endsAt` may be null, to take them off."""
+    """`startsAt` and `endsAt` may be null, to take them off. Of `policy` what is not named stays as it is."""
 
     title: Name = Field(default_factory=str)
     duration: Minutes = Field(default_factory=int)
@@ -57,6 +61,8 @@ class ExamChanges(Payload):
     starts_at: Instant | None = Field(default_factory=lambda: None)
     ends_at: Instant | None = Field(default_factory=lambda: None)
     rehearsal: bool = Field(default_factory=bool)
+    policy: Policy = Field(default_factory=Policy)
+    accommodations: Accommodations = Field(default_factory=list)
 
 
 class Assignment(Payload):
@@ -96,12 +102,12 @@ async def get_exam(request: web.Request, id: Id, /) -> web.Response:
 @routes.put("/routes/exams/{id}")
 @operation(_ADMIN, answer=ExamRecord, load=_load)
 async def update_exam(request: web.Request, id: Id, /, body: ExamChanges) -> web.Response:
-    exams, connections, exam = request.app[STORE].exams, request.app[CONNECTIONS], loaded(request)
-    changes = body.model_dump(by_alias=True, exclude_unset=True)
-    changed = await exams.update(exam, changes)
+    store, connections, exam = request.app[STORE], request.app[CONNECTIONS], loaded(request)
+    changed = await store.exams.update(exam, body.model_dump(by_alias=True, exclude_unset=True))
     connections.refresh_exam(changed)
     await connections.close_members(id, set(exam["users"]) - set(changed["users"]))
-    return reply(await exams.record(actor_of(request), changed))
+    await store.sessions.renew_terms(changed)
+    return reply(await store.exams.record(actor_of(request), changed))
 
 
 @routes.post("/routes/exams/{id}/users")
@@ -121,6 +127,7 @@ async def delete_exam(request: web.Request, id: Id, /) -> web.Response:
         await connections.close_exam(id)
         await connections.finished()
         await store.sessions.forget_exam(id)
+        store.commands.forget(id)
     await store.exams.delete(exam)
     await connections.close_exam(id)
     return web.Response(status=204)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from bson import ObjectId
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from handlers.base import Json, Namespace, Request, event
 from handlers.broadcast import Broadcast, console_room
 from handlers.connections import Connection, Connections
-from models.activity import Entry, Text
+from models.activity import ActivityType, Entry, Text
 from models.activity import view as activity_view
-from models.actors import SUPERVISORS
-from models.errors import Conflict, NotFound, Unauthorized, Unavailable
+from models.actors import SUPERVISORS, Role
+from models.command import Action
+from models.database import Stored
+from models.errors import Conflict, Forbidden, NotFound, Unauthorized, Unavailable
 from models.exams import view as exam_view
 from models.fields import Id, Payload, now
-from models.session import entry_of, is_over
+from models.lifecycle import is_over
+from models.orders import Wish, order_id_of
+from models.policy import MOST_MINUTES
+from models.session import entry_of
 from models.store import Store
+from models.summary import Verdict
 
 _MOST_AT_JOIN: Final = 5000
 _LATEST_AT_JOIN: Final = 100
@@ -40,6 +46,49 @@ class Chat(Request):
     exam_id: Id
     session_id: Id | None = None
     text: Text
+
+
+class GivenCommand(Request):
+    """`reason` goes with pause, extend, terminate and reinstate, and may go with deny; `text` with warn; `minutes` with
+    extend. Without `sessionId`: every session of the exam that it fits.
+    """
+
+    exam_id: Id
+    session_id: Id | None = None
+    action: Action
+    reason: Text | None = None
+    text: Text | None = None
+    minutes: Annotated[int, Field(ge=1, le=MOST_MINUTES, description="whole minutes")] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = _NEEDED.get(self.action, frozenset())
+        allowed = needed | {"reason"} if self.action == "deny" else needed
+        given = {name for name in ("reason", "text", "minutes") if getattr(self, name) is not None}
+        if missing := needed - given:
+            raise ValueError(f"{self.action} needs {', '.join(sorted(missing))}")
+        if extra := given - allowed:
+            raise ValueError(f"{self.action} takes no {', '.join(sorted(extra))}")
+        return self
+
+
+_NEEDED: Final[dict[str, frozenset[str]]] = {
+    "warn": frozenset({"text"}),
+    "pause": frozenset({"reason"}),
+    "extend": frozenset({"minutes", "reason"}),
+    "terminate": frozenset({"reason"}),
+    "reinstate": frozenset({"reason"}),
+}
+
+
+class LowerHand(Request):
+    session_id: Id
+
+
+class Review(Request):
+    session_id: Id
+    verdict: Verdict
+    note: Text | None = None
 
 
 class ProctorNamespace(Namespace):
@@ -83,7 +132,7 @@ class ProctorNamespace(Namespace):
             activity += rest or []
             truncated = rest is None or len(activity) > _MOST_AT_JOIN
             activity = activity[:_MOST_AT_JOIN]
-            sessions = joining.sessions()
+            sessions = self.broadcast.joined(joining)
             if connection.closed:
                 raise Unauthorized("This connection was closed.")
             if not truncated:
@@ -130,6 +179,52 @@ class ProctorNamespace(Namespace):
             if is_over(session) and not await self.store.log.of(exam["_id"]).has(entry):
                 raise Conflict("The session is over.")
         recorded = await self.store.log.append(entry)
+        return {"id": recorded.record["id"], "offset": recorded.record["offset"]}
+
+    @event
+    async def on_command(self, connection: Connection, payload: GivenCommand) -> Json:
+        actor = connection.actor
+        if payload.action == "reinstate" and actor.role is not Role.ADMIN:
+            raise Forbidden("Only an ADMIN reinstates.")
+        exam = await self.store.exams.get(actor, payload.exam_id)
+        session = None
+        if payload.session_id is not None:
+            session = await self._session(connection, payload.session_id)
+            if session["examId"] != exam["_id"]:
+                raise NotFound("No such session in this exam.")
+        wish = Wish(
+            action=payload.action,
+            reason=payload.reason,
+            text=payload.text,
+            minutes=payload.minutes,
+            actor_id=actor.id,
+        )
+        order_id = order_id_of(actor.id, payload.request_id)
+        return {"commands": await self.store.orders.give(order_id, exam, session, wish)}
+
+    @event
+    async def on_lower_hand(self, connection: Connection, payload: LowerHand) -> Json:
+        session = await self._session(connection, payload.session_id)
+        return await self._record(connection, payload, session, "hand_lowered", {})
+
+    @event
+    async def on_review(self, connection: Connection, payload: Review) -> Json:
+        session = await self._session(connection, payload.session_id)
+        data = payload.model_dump(by_alias=True, include={"verdict", "note"}, exclude_none=True)
+        return await self._record(connection, payload, session, "reviewed", data)
+
+    async def _session(self, connection: Connection, session_id: ObjectId) -> Stored:
+        return await self.store.sessions.get(connection.actor, session_id)
+
+    async def _record(
+        self, connection: Connection, payload: Request, session: Stored, type_: ActivityType, data: Json
+    ) -> Json:
+        """Record what changes how a session is shown, and show it."""
+        once = f"request:{connection.actor.id}:{payload.request_id.lower()}"
+        entry = entry_of(session, type_, "proctor", data, actor_id=connection.actor.id, once=once)
+        recorded = await self.store.log.append(entry)
+        if not recorded.duplicate:
+            await self.store.sessions.changes.tell([session])
         return {"id": recorded.record["id"], "offset": recorded.record["offset"]}
 
     async def _leave(self, connection: Connection, exam_id: ObjectId) -> None:

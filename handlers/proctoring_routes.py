@@ -25,10 +25,12 @@ from handlers.http import (
 from models.activity import Activity, ActivityType, ReportedActivity
 from models.activity import view as activity_view
 from models.actors import SUPERVISORS, Actor, Role
+from models.command import Command
 from models.database import Stored
 from models.errors import Conflict
-from models.fields import Document, Id, Instant, Payload, format_instant, shape
-from models.session import ProctoringSession, ProctoringSessionRecord, Status, entry_of, is_over
+from models.fields import Document, Id, Instant, Payload, format_instant, now, shape
+from models.lifecycle import Status, is_over
+from models.session import ProctoringSession, ProctoringSessionRecord, entry_of
 from models.store import Store
 
 routes = web.RouteTableDef()
@@ -73,14 +75,16 @@ async def start_session(request: web.Request, body: StartPayload) -> web.Respons
     store, actor = request.app[STORE], actor_of(request)
     session, created = await store.starting.start(actor, await store.exams.get(actor, body.exam_id))
     location = f"/routes/proctoring/{session['_id']}" if created else None
-    return reply(store.sessions.view(session), status=201 if created else 200, location=location)
+    (view,) = await store.sessions.views(actor, [session])
+    return reply(view, status=201 if created else 200, location=location)
 
 
 @routes.put("/routes/proctoring/end/{sessionId}")
 @operation(_INVOLVED, answer=ProctoringSession, load=_load)
 async def end_session(request: web.Request, sessionId: Id, /) -> web.Response:
-    sessions = request.app[STORE].sessions
-    return reply(sessions.view(await sessions.end(loaded(request), actor_of(request))))
+    sessions, actor = request.app[STORE].sessions, actor_of(request)
+    (view,) = await sessions.views(actor, [await sessions.end(loaded(request), actor)])
+    return reply(view)
 
 
 @routes.get("/routes/proctoring")
@@ -92,44 +96,57 @@ async def list_sessions(
     limit: Limit = DEFAULT_LIMIT,
     after: Id | None = None,
 ) -> web.Response:
-    sessions = request.app[STORE].sessions
-    found = await sessions.page(actor_of(request), examId, status, after, limit + 1)
-    items = [sessions.view(one) for one in found]
-    return page(request, items, limit)
+    sessions, actor = request.app[STORE].sessions, actor_of(request)
+    found = await sessions.page(actor, examId, status, after, limit + 1)
+    return page(request, await sessions.views(actor, found), limit)
 
 
 @routes.get("/routes/proctoring/{sessionId}")
 @operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load)
 async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
-    return reply(await request.app[STORE].sessions.view_record(loaded(request)))
+    return reply(await request.app[STORE].sessions.view_record(actor_of(request), loaded(request)))
 
 
 @routes.post("/routes/proctoring/tab-change")
 @operation(_STUDENT, answer=ReportedActivity, status=201)
 async def tab_change(request: web.Request, body: TabChangePayload) -> web.Response:
+    store, actor = request.app[STORE], actor_of(request)
     session = await _running(request, body.session_id)
-    key = request.get(KEY)
+    exam = await store.exams.get(actor, session["examId"])
+    await store.log.of(exam["_id"]).open()
+    key, data = request.get(KEY), {"hidden": body.hidden}
     entry = entry_of(
         session,
         "tab_change",
         "client",
-        {"hidden": body.hidden},
-        actor_id=actor_of(request).id,
+        data,
+        actor_id=actor.id,
         occurred_at=body.occurred_at,
         once=f"request:{key.digest}" if key else None,
+        **store.tab_limit.traits(exam, session, "tab_change", data, now()),
     )
-    recorded = await request.app[STORE].log.append(entry)
+    recorded = await store.log.append(entry)
+    if entry.counted and not recorded.duplicate:
+        await store.tab_limit.enforce(exam, session)
     return reply(shape(ReportedActivity, recorded.record), status=201)
 
 
 @routes.post("/routes/proctoring/heartbeat")
 @operation(_STUDENT, answer=HeartbeatAck)
 async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Response:
-    store = request.app[STORE]
+    store, interval_ms = request.app[STORE], request.app[HEARTBEAT_INTERVAL_MS]
     session = await _running(request, body.session_id)
+    store.watch.alive(session, interval_ms)
     at = await store.heartbeats.beat(session["_id"], session["examId"])
-    exam = await store.exams.get(actor_of(request), session["examId"])
-    return reply(heartbeat_ack(at, session, exam, request.app[HEARTBEAT_INTERVAL_MS]))
+    return reply(heartbeat_ack(at, session, interval_ms))
+
+
+@routes.get("/routes/proctoring/{sessionId}/commands")
+@operation(SUPERVISORS, answer=list[Command], load=_load)
+async def session_commands(request: web.Request, sessionId: Id, /) -> web.Response:
+    """What was ordered of one session, in order, and how far each got."""
+    commands = await request.app[STORE].commands.of(loaded(request)["examId"])
+    return reply(commands.of(sessionId))
 
 
 @routes.get("/routes/proctoring/{sessionId}/activity")

@@ -39,7 +39,20 @@ ActivityType = Literal[
     "connected",
     "disconnected",
     "second_connection",
+    "heartbeat_missing",
+    "heartbeat_resumed",
+    "server_restarted",
+    "admitted",
+    "paused",
+    "resumed",
+    "time_added",
+    "warned",
+    "reinstated",
+    "hand_raised",
+    "hand_lowered",
+    "reviewed",
 ]
+Source = Literal["client", "server", "proctor"]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 
 _ENTRY_BYTES: Final = 1000
@@ -60,7 +73,7 @@ class Activity(Document):
     organisation_id: Id
     type: ActivityType
     severity: Severity
-    source: Literal["client", "server", "proctor"]
+    source: Source
     actor_id: Id | None
     client_id: str | None
     seq: int | None
@@ -150,7 +163,10 @@ _SEVERITY: Final[dict[str, Severity]] = {
     "multiple_displays": "high",
     "devtools_suspected": "high",
     "second_connection": "critical",
+    "heartbeat_missing": "high",
 }
+# What happened to the technology, not to the student: counted against nobody.
+TECHNICAL: Final = frozenset({"heartbeat_missing", "heartbeat_resumed"})
 
 
 def severity(activity_type: str, data: dict[str, Any]) -> Severity:
@@ -176,12 +192,13 @@ class Entry:
 
     An entry with the same session, `client_id` and `seq` is recorded once, where both are given; one without them
     that has a `once`, once with that. `actor_name` is kept for chat, so that a student can be told who wrote.
+    `severity`: where it is not what the table says. `counted`: a hidden tab that counts towards the exam's limit.
     """
 
     exam_id: ObjectId
     organisation_id: ObjectId
     type: str
-    source: Literal["client", "server", "proctor"]
+    source: Source
     received_at: datetime
     session_id: ObjectId | None = None
     user_id: ObjectId | None = None
@@ -192,6 +209,8 @@ class Entry:
     once: str | None = None
     occurred_at: datetime | None = None
     late: bool = False
+    severity: Severity | None = None
+    counted: bool = False
     data: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -44,6 +44,8 @@ _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]
     ],
     "activity": [([("examId", 1), ("sessionId", 1), ("offset", 1)], {})],
     "heartbeats": [([("examId", 1)], {})],
+    "orders": [([("examId", 1)], {}), ([("open", 1)], {})],
+    "fates": [([("examId", 1)], {})],
     "revocations": [([("expiresAt", 1)], {})],
     "idempotency": [([("createdAt", 1)], {})],
 }
@@ -66,12 +68,20 @@ class Database:
         self.log_notes = self._collection("logNotes")
         self.heartbeat_groups = self._collection("heartbeatGroups")
         self.heartbeats = self._collection("heartbeats")
+        self.orders = self._collection("orders")
+        self.fates = self._collection("fates")
+        self.servers = self._collection("servers")
         self.revocations = self._collection("revocations")
         self.idempotency = self._collection("idempotency")
 
     def _collection(self, name: str) -> Collection:
         collection: Collection = self._database[name]
         return collection
+
+    @property
+    def of_exams(self) -> tuple[Collection, ...]:
+        """Whose documents belong to an exam, by `examId`, and go with it."""
+        return self.sessions, self.activity, self.heartbeats, self.orders, self.fates
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that are not there yet."""

@@ -28,6 +28,7 @@ from models.known import Known
 from models.offsets import MAX_READ, read_offsets
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
+from models.summary import Summary
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,10 @@ class ExamLog:
         """The latest that proctors wrote to a session, or to all of the exam, after `since`, in order."""
         await self.open()
         return self._known.chat(session_id, since, limit)
+
+    def summary(self, session_id: ObjectId) -> Summary:
+        """What the log comes to for one session, as far as it has been opened; kept up to date from there on."""
+        return self._known.summaries[session_id]
 
     async def has(self, entry: Entry) -> bool:
         """Whether `entry` is the repeat of one that is stored."""

@@ -14,7 +14,9 @@ from models.database import Database, Stored, find_by_ids, find_page, patience
 from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.groups import Groups
+from models.lifecycle import LIVE
 from models.organisations import OrganisationName, Organisations
+from models.policy import DEFAULT, Accommodation, Policy
 from models.users import Users
 from models.visibility import exams_of, sees_exam
 
@@ -30,6 +32,8 @@ class Exam(Document):
     starts_at: Instant | None
     ends_at: Instant | None
     rehearsal: bool
+    policy: Policy
+    accommodations: list[Accommodation] = []
     created_at: Instant
     updated_at: Instant
 
@@ -50,8 +54,12 @@ class Exams:
         self._seen = Groups(self.seen, most=_MOST_A_GROUP)
 
     async def create(self, new_id: ObjectId, organisation_id: ObjectId, fields: dict[str, Any]) -> Stored:
-        """`fields`: title, duration (minutes), users, startsAt, endsAt, rehearsal. InvalidPayload for wrong users."""
+        """`fields`: title, duration (minutes), users, startsAt, endsAt, rehearsal, policy?, accommodations?.
+        InvalidPayload for wrong users.
+        """
+        fields = {"policy": DEFAULT, "accommodations": []} | fields
         await self._check_users(organisation_id, fields["users"])
+        await self._check_accommodations(organisation_id, fields["accommodations"])
         _check_window(fields)
         time = now()
         document: Stored = {
@@ -120,9 +128,13 @@ class Exams:
         if "users" in changes:
             changes["users"] = list(dict.fromkeys(changes["users"]))
             await self._check_users(exam["organisationId"], set(changes["users"]) - set(exam["users"]))
+        if "policy" in changes:
+            changes["policy"] = exam["policy"] | changes["policy"]
+        if "accommodations" in changes:
+            await self._check_accommodations(exam["organisationId"], changes["accommodations"])
         _check_window(exam | changes)
         if changes.get("duration", exam["duration"]) != exam["duration"]:
-            running = {"examId": exam["_id"], "status": "ACTIVE"}
+            running = {"examId": exam["_id"], "status": {"$in": LIVE}}
             if await self._database.sessions.find_one(running):
                 raise Conflict("The duration cannot change while sessions are running.")
         other_kind = changes.get("rehearsal", exam["rehearsal"]) != exam["rehearsal"]
@@ -150,7 +162,7 @@ class Exams:
             # Its users go first, so that nobody starts any more; it goes last, so that after a crash it can go again.
             await self._database.exams.update_one(one, {"$set": {"users": []}})
             with patience():
-                for collection in (self._database.sessions, self._database.activity, self._database.heartbeats):
+                for collection in self._database.of_exams:
                     await collection.delete_many(within)
                 await self._database.log_notes.delete_one(one)
         elif await self._database.sessions.find_one(within):
@@ -160,6 +172,17 @@ class Exams:
         if not exam["rehearsal"] and await self._database.sessions.find_one(within):
             await self._database.exams.replace_one(one, exam, upsert=True)
             raise Conflict("The exam has proctoring sessions.")
+
+    async def _check_accommodations(self, organisation_id: ObjectId, accommodations: list[dict[str, Any]]) -> None:
+        user_ids = [one["userId"] for one in accommodations]
+        if len(set(user_ids)) < len(user_ids):
+            raise InvalidPayload("A student has one accommodation.", [{"loc": ["accommodations"], "msg": "repeated"}])
+        missing = set(user_ids) - await self._users.assignable(organisation_id, user_ids, roles=(Role.STUDENT,))
+        if missing:
+            raise InvalidPayload(
+                "Only students of the organisation can have accommodations.",
+                [{"loc": ["accommodations"], "msg": f"{one} is no student"} for one in sorted(missing)[:20]],
+            )
 
     async def _check_users(self, organisation_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
         wanted = list(user_ids)
@@ -172,10 +195,11 @@ class Exams:
 
 
 def view(actor: Actor, exam: Stored) -> dict[str, Any]:
-    """An Exam as `actor` may see it: a STUDENT does not see who else is assigned."""
+    """An Exam as `actor` may see it: a STUDENT does not see who else is assigned, nor who gets more time."""
     answer = shape(Exam, exam)
     if actor.role is Role.STUDENT:
         answer.pop("users", None)
+        answer.pop("accommodations", None)
     return answer
 
 

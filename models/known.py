@@ -1,4 +1,5 @@
-"""What a process knows of an exam's log without asking: which numbers are stored, and what proctors wrote.
+"""What a process knows of an exam's log without asking: which numbers are stored, what proctors wrote, and what all
+of it comes to for each session.
 
 Whoever appends to the log has seen all before; so what is known here is enough to tell a repeat without a unique
 index, and to give a student what it was written without a query. It is noted in the database now and then, so that
@@ -21,6 +22,7 @@ from models.database import Collection, Stored, find_by_ids
 from models.fields import now
 from models.offsets import record_id
 from models.seqs import Seqs
+from models.summary import Summary
 
 # A guard of what this process saw happen is its own: nobody else repeats it, and `forget` ends it.
 _OWN: Final = ("connected:", "disconnected:", "second_connection:")
@@ -46,6 +48,7 @@ class Known:
         self._clients: defaultdict[Client, Seqs] = defaultdict(Seqs)
         self._guards: dict[Guard, _Guarded] = {}
         self._chat: defaultdict[ObjectId | None, dict[int, Stored]] = defaultdict(dict)
+        self.summaries: defaultdict[ObjectId, Summary] = defaultdict(Summary)
 
     def add(self, record: Stored) -> None:
         """Remember a stored record."""
@@ -56,6 +59,8 @@ class Known:
             self._clients[session_id, record["clientId"]].add(record["seq"], offset)
         if record["type"] == "chat" and record["source"] == "proctor":
             self._chat[session_id][offset] = record
+        if session_id is not None:
+            self.summaries[session_id].add(record)
 
     def __contains__(self, entry: Entry) -> bool:
         """Whether what `entry` would record is stored."""
@@ -101,7 +106,11 @@ class Known:
         """Take up what was noted; returns up to which offset, 0 for nothing."""
         note: Stored | None = await self._notes.find_one({"_id": self._exam_id})
         # One that is ahead of the log, as after a backup was put back by halves, says nothing.
-        if not note or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])}):
+        if (
+            not note
+            or "summaries" not in note
+            or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])})
+        ):
             return 0
         written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in note["chat"]])
         for session_id, client_id, dense, sparse in note["clients"]:
@@ -110,6 +119,8 @@ class Known:
             self._guards[session_id, guard] = _Guarded(offset, at)
         for record in written.values():
             self._chat[record["sessionId"]][record["offset"]] = record
+        for session_id, summary in note["summaries"]:
+            self.summaries[session_id] = Summary.noted(summary)
         upto: int = note["offset"]
         return upto
 
@@ -124,6 +135,7 @@ class Known:
             "clients": [[*client, seqs.dense, list(seqs.sparse)] for client, seqs in self._clients.items()],
             "guards": [[*guard, *guarded] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)],
             "chat": [offset for written in self._chat.values() for offset in written],
+            "summaries": [[session_id, summary.note()] for session_id, summary in self.summaries.items()],
         }
 
     async def save(self, note: Stored) -> None:

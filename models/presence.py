@@ -1,73 +1,92 @@
-"""Whether somebody speaks for a session: changed by groups, as a thousand come back when a network does."""
+"""Who is really there: connectivity as sessions have it, and what the log says of those who go missing and come back.
+
+The change is stored first and decides; what the log says follows from what is stored (`missingSince`, `backAt`), so
+that after a crash in between `recover` can say it, and the log's guards let it be said once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
-from bson import ObjectId
-from pymongo import UpdateMany
+from models.activity import Entry
+from models.changes import Changes
+from models.clock import MILLISECOND, outage_ms
+from models.database import Stored
+from models.errors import ProctoringError
+from models.lifecycle import is_over, ledger_item
+from models.log import ActivityLog
+from models.session import Connectivity, entry_of
 
-from models.database import Collection, Stored, find_by_ids
-from models.errors import NotFound
-from models.fields import now
-from models.groups import Groups
-from models.session import Connectivity
-
-_MOST: Final = 50  # longer lists cost the embedded database more for each session
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Wanted:
-    session: Stored
-    connectivity: Connectivity
-
-    def holds(self, session: Stored) -> bool:
-        return session["status"] != "ACTIVE" or bool(session["connectivity"] == self.connectivity)
+logger = logging.getLogger(__name__)
 
 
 class Presence:
-    """Sets the connectivity of sessions. `tell` hears of those that changed."""
+    """Sets the connectivity of sessions that are not over."""
 
-    def __init__(self, sessions: Collection, tell: Callable[[list[Stored]], Awaitable[None]]) -> None:
-        self._sessions = sessions
-        self._tell = tell
-        self._groups = Groups(self._set_all, _MOST)
+    def __init__(self, changes: Changes, log: ActivityLog) -> None:
+        self._changes = changes
+        self._log = log
 
-    async def set(self, session: Stored, connectivity: Connectivity) -> Stored:
-        """The session with this connectivity; one that is over stays CLOSED. `session` may be out of date."""
-        wanted = _Wanted(session, connectivity)
-        return session if wanted.holds(session) else await self._groups(wanted)
+    async def set(
+        self,
+        session: Stored,
+        connectivity: Connectivity,
+        *,
+        heard: datetime | None = None,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Stored:
+        """The session with this connectivity; one that is over stays CLOSED. `session` may be out of date.
 
-    async def _set_all(self, group: list[_Wanted]) -> list[Stored | Exception]:
-        known: dict[ObjectId, Stored] = {one.session["_id"]: one.session for one in group}
-        changed: dict[ObjectId, Stored] = {}
-        left = group
-        while left := [one for one in left if one.session["_id"] in known and not one.holds(known[one.session["_id"]])]:
-            news = await self._change(known, left)
-            for one in left:
-                known.pop(one.session["_id"], None)
-            known |= news
-            changed |= news
-        if changed:
-            await self._tell(list(changed.values()))
-        return [known.get(one.session["_id"]) or NotFound("No such session.") for one in group]
+        `heard`: when the student was last heard of, for the log to say how long ago that is. `still`: whether it is
+        wanted, asked once more at the last moment.
+        """
 
-    async def _change(self, known: dict[ObjectId, Stored], wanted: list[_Wanted]) -> dict[ObjectId, Stored]:
-        """The sessions as they are then; one that had changed meanwhile may still not be as wanted."""
-        time = now()
-        alike: dict[tuple[int, Connectivity], list[ObjectId]] = {}
-        for one in wanted:
-            session = known[one.session["_id"]]
-            alike.setdefault((session["rev"], one.connectivity), []).append(session["_id"])
-        news: dict[ObjectId, Stored] = {}
-        updates: list[UpdateMany] = []
-        for (rev, connectivity), ids in alike.items():
-            changes: dict[str, Any] = {"connectivity": connectivity, "rev": rev + 1, "updatedAt": time}
-            updates.append(UpdateMany({"_id": {"$in": ids}, "rev": rev}, {"$set": changes}))
-            news |= {one: known[one] | changes for one in ids}
-        result = await self._sessions.bulk_write(updates, ordered=False)
-        if result.matched_count == len(wanted):
-            return news
-        return await find_by_ids(self._sessions, news)
+        def decide(current: Stored, at: datetime) -> dict[str, Any] | None:
+            before = current["connectivity"]
+            if is_over(current) or before == connectivity or (before, connectivity) == ("MISSING", "LATE"):
+                return None
+            if not still():
+                return None
+            changes: dict[str, Any] = {"connectivity": connectivity}
+            if connectivity == "MISSING":
+                changes |= {"missingSince": at, "backAt": None}
+            elif before == "MISSING":
+                changes["backAt"] = at
+                if current["status"] == "ACTIVE" and (ms := outage_ms(current, at)):
+                    credit = ledger_item("outage", ms, at, None, "The connection was lost.")
+                    changes["timeLedger"] = [*current["timeLedger"], credit]
+            return changes
+
+        if session["connectivity"] == connectivity:
+            return session
+        session, changed = await self._changes.change(session, decide)
+        if changed and session["missingSince"]:
+            await self._record(session, heard)
+        return session
+
+    async def _record(self, session: Stored, heard: datetime | None) -> None:
+        log = self._log.of(session["examId"])
+        for result in await log.append([one for one in absences(session, heard) if not await log.has(one)]):
+            if isinstance(result, ProctoringError):  # the next start of the server says it
+                logger.warning("an absence is recorded later: %s", result)
+
+
+def absences(session: Stored, heard: datetime | None = None) -> list[Entry]:
+    """What the log says of the last time that a session's student was missing: that, and when it came back."""
+    since, back_at = session["missingSince"], session["backAt"]
+    if since is None:
+        return []
+    data = {"durationMs": (since - heard) // MILLISECOND} if heard else {}
+    entries = [_entry(session, "heartbeat_missing", since, since, data)]
+    if back_at is not None:
+        lasted = {"durationMs": (back_at - since) // MILLISECOND}
+        entries.append(_entry(session, "heartbeat_resumed", since, back_at, lasted))
+    return entries
+
+
+def _entry(session: Stored, type_: str, since: datetime, at: datetime, data: dict[str, Any]) -> Entry:
+    once = f"{type_}:{since.isoformat()}"
+    return entry_of(session, type_, "server", data, actor_id=None, received_at=at, once=once)

@@ -37,7 +37,7 @@ def record_of(entry: Entry, own_id: ObjectId, offset: int) -> Stored:
         "userId": entry.user_id,
         "organisationId": entry.organisation_id,
         "type": entry.type,
-        "severity": severity(entry.type, entry.data),
+        "severity": entry.severity or severity(entry.type, entry.data),
         "source": entry.source,
         "actorId": entry.actor_id,
         "clientId": entry.client_id,
@@ -51,6 +51,8 @@ def record_of(entry: Entry, own_id: ObjectId, offset: int) -> Stored:
         record["actorName"] = entry.actor_name
     if entry.once is not None:
         record["guard"] = entry.once
+    if entry.counted:
+        record["counted"] = True
     return record
 
 

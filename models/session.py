@@ -1,24 +1,27 @@
-"""One proctoring session: its shape on the wire, what is left of its time, what is recorded of it."""
+"""One proctoring session: its shape on the wire, and what is recorded of it."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Final, Literal, TypedDict, Unpack
 
 from bson import ObjectId
+from pydantic import Field
 
-from models.activity import Entry
+from models.activity import Entry, Severity, Source
+from models.clock import deadline, remaining_ms
 from models.database import Stored
 from models.fields import Document, Id, Instant, now, shape
+from models.lifecycle import Status, is_over
 from models.organisations import OrganisationName
+from models.summary import Counts, Hand, Summary, Verdict
 from models.users import ExamTitle
 
-Status = Literal["ACTIVE", "SUBMITTED", "TERMINATED"]
-Connectivity = Literal["ONLINE", "MISSING", "CLOSED"]
+Connectivity = Literal["ONLINE", "LATE", "MISSING", "CLOSED"]
 
 
 class Guard(TypedDict, total=False):
-    """What tells a repeat, and what the client said of the time; see Entry."""
+    """What tells a repeat, what the client said of the time, what is special; see Entry."""
 
     client_id: str | None
     seq: int | None
@@ -26,9 +29,10 @@ class Guard(TypedDict, total=False):
     occurred_at: datetime | None
     late: bool
     actor_name: str | None
+    severity: Severity | None
+    counted: bool
 
 
-_MILLISECOND: Final = timedelta(milliseconds=1)
 REPLAY_AFTER_END: Final = timedelta(hours=24)
 
 
@@ -39,7 +43,19 @@ class UserName(Document):
     name: str
 
 
+class LedgerItem(Document):
+    """Time that was given back or added, by whom (null: the server) and why."""
+
+    kind: Literal["extension", "pause", "outage"]
+    ms: Annotated[int, Field(description="milliseconds")]
+    reason: str | None
+    actor_id: Id | None
+    at: Instant
+
+
 class ProctoringSession(Document):
+    """`counts` and `verdict` are for consoles: a student is not told."""
+
     id: Id
     rev: int
     status: Status
@@ -51,6 +67,14 @@ class ProctoringSession(Document):
     organisation_id: Id
     last_heartbeat_at: Instant | None
     user: UserName
+    activated_at: Instant | None
+    deadline: Instant | None
+    time_ledger: list[LedgerItem]
+    remaining_ms: Annotated[int, Field(description="milliseconds")]
+    hand: Hand | None
+    last_activity_at: Instant | None
+    verdict: Verdict | None = None
+    counts: Counts | None = None
     created_at: Instant
     updated_at: Instant
 
@@ -62,32 +86,28 @@ class ProctoringSessionRecord(ProctoringSession):
     organisation: OrganisationName | None = None
 
 
-def view(session: Stored, last_heartbeat_at: datetime | None = None) -> dict[str, Any]:
+def view(
+    session: Stored, summary: Summary, last_heartbeat_at: datetime | None, *, for_student: bool = False
+) -> dict[str, Any]:
     """A ProctoringSession. `last_heartbeat_at`: what is known of it beyond what is stored."""
     answer = shape(ProctoringSession, session)
     answer["user"] = shape(UserName, session["user"])
+    answer["rev"] += summary.changes
     answer["lastHeartbeatAt"] = last_heartbeat_at or session["lastHeartbeatAt"]
+    answer["deadline"] = deadline(session)
+    answer["remainingMs"] = remaining_ms(session, now())
+    answer["hand"] = None if is_over(session) else summary.hand
+    answer["lastActivityAt"] = summary.last_activity_at
+    if not for_student:
+        answer["verdict"] = summary.verdict
+        answer["counts"] = summary.counts
     return answer
-
-
-def is_over(session: Stored) -> bool:
-    return session["status"] in ("SUBMITTED", "TERMINATED")
-
-
-def remaining_ms(session: Stored, exam: Stored, at: datetime) -> int:
-    """What is left of the exam's time for this session at a moment of the server's clock; 0 when it is over."""
-    if is_over(session):
-        return 0
-    deadline: datetime = session["startTime"] + timedelta(minutes=exam["duration"])
-    if exam["endsAt"]:
-        deadline = min(deadline, exam["endsAt"])
-    return max(0, (deadline - at) // _MILLISECOND)
 
 
 def entry_of(
     session: Stored,
     type_: str,
-    source: Literal["client", "server", "proctor"],
+    source: Source,
     data: dict[str, Any],
     *,
     actor_id: ObjectId | None,

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from models.activity import Entry
 from models.actors import Actor
+from models.clock import terms_of
 from models.database import Database, Stored, is_unavailable
 from models.errors import Conflict, NotFound, Unavailable
 from models.exams import Exams
@@ -68,8 +69,8 @@ class Starting:
     async def start(
         self, actor: Actor, exam: Stored, new_id: ObjectId | None = None, sid: str | None = None
     ) -> tuple[Stored, bool]:
-        """The actor's session in `exam`, and whether it is new: then its id is `new_id`, and with `sid` it is ONLINE,
-        and recorded as `connected` by that connection. Conflict outside the exam's window.
+        """The actor's session in `exam`, and whether it is new: then its id is `new_id`, and with `sid` that
+        connection is recorded as `connected`. Conflict outside the exam's window.
         """
         new_id = new_id or ObjectId()
         session = await self._groups(_Start(actor, exam, new_id, sid))
@@ -145,7 +146,7 @@ class Starting:
         return gone
 
     async def _record(self, started: list[tuple[_Start, Stored]]) -> None:
-        await self._sessions.tell([session for _, session in started])
+        await self._sessions.changes.tell([session for _, session in started])
         entries: dict[ObjectId, list[Entry]] = {}
         for one, session in started:
             of_exam = entries.setdefault(session["examId"], [])
@@ -161,8 +162,8 @@ class Starting:
 
 def started_entry(session: Stored) -> Entry:
     """What the log says of a new session, once."""
-    data, at, student = {"status": "ACTIVE"}, session["startTime"], session["userId"]
-    once = "session_started"
+    at, student, once = session["startTime"], session["userId"], "session_started"
+    data = {"status": "ACTIVE" if session["activatedAt"] == at else "WAITING"}
     return entry_of(session, once, "client", data, actor_id=student, received_at=at, once=once)
 
 
@@ -173,13 +174,22 @@ def _new_session(start: _Start) -> Stored:
         raise Conflict("The exam has not opened yet.")
     if exam["endsAt"] and time >= exam["endsAt"]:
         raise Conflict("The exam is over.")
+    admitted = exam["policy"]["admission"] == "open"
     return {
         "_id": start.session_id,
         "rev": 1,
-        "status": "ACTIVE",
-        "connectivity": "ONLINE" if start.sid else "MISSING",
+        "status": "ACTIVE" if admitted else "WAITING",
+        "connectivity": "ONLINE",
         "startTime": time,
         "endTime": None,
+        "activatedAt": time if admitted else None,
+        "runningSince": time if admitted else None,
+        "pausedAt": None,
+        "missingSince": None,
+        "backAt": None,
+        "terms": terms_of(exam, actor.id),
+        "timeLedger": [],
+        "order": None,
         "examId": exam["_id"],
         "userId": actor.id,
         "organisationId": exam["organisationId"],

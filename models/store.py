@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from models.commands import Commands
 from models.database import Database
 from models.exams import Exams
 from models.expiry import Expiry
 from models.heartbeats import Heartbeats
 from models.idempotency import Idempotency
+from models.lifetime import Lifetime
 from models.log import ActivityLog
+from models.orders import Orders
 from models.organisations import Organisations
 from models.passwords import Passwords
+from models.presence import Presence
 from models.recovery import recover
 from models.sessions import Sessions
 from models.starting import Starting
+from models.tab_limit import TabLimit
 from models.tokens import Tokens
+from models.upgrade import upgrade
 from models.users import Users
+from models.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +39,32 @@ class Store:
     heartbeats: Heartbeats
     sessions: Sessions
     starting: Starting
+    commands: Commands
+    orders: Orders
+    tab_limit: TabLimit
+    watch: Watch
+    lifetime: Lifetime
     idempotency: Idempotency
     expiry: Expiry
 
     @classmethod
-    def on(cls, database: Database, passwords: Passwords, secret: str, token_ttl: timedelta) -> Store:
+    def on(
+        cls,
+        database: Database,
+        passwords: Passwords,
+        secret: str,
+        token_ttl: timedelta,
+        heartbeat_interval: timedelta = timedelta(seconds=5),
+    ) -> Store:
         organisations = Organisations(database)
         users = Users(database, organisations, passwords)
         exams = Exams(database, organisations, users)
         log = ActivityLog(database)
         heartbeats = Heartbeats(database)
         sessions = Sessions(database, exams, log, heartbeats)
+        commands = Commands(database)
+        sessions.subscribe(commands.sessions_changed)
+        orders = Orders(database, sessions, log, commands)
         return cls(
             database=database,
             passwords=passwords,
@@ -54,6 +76,11 @@ class Store:
             heartbeats=heartbeats,
             sessions=sessions,
             starting=Starting(database, exams, log, sessions),
+            commands=commands,
+            orders=orders,
+            tab_limit=TabLimit(log, orders),
+            watch=Watch(sessions, Presence(sessions.changes, log), heartbeat_interval),
+            lifetime=Lifetime(database),
             idempotency=Idempotency(database),
             expiry=Expiry(database),
         )
@@ -62,14 +89,21 @@ class Store:
         """Ensure the indexes and take up what an earlier process left."""
         await self.database.ping()
         await self.database.ensure_indexes()
+        await upgrade(self.database)
         await self.heartbeats.open()
-        await recover(self.database, self.sessions, self.log)
+        down = await self.lifetime.down()
+        await self.watch.open(await recover(self.database, self.sessions, self.log, self.orders, down))
+        self.lifetime.open()
+        self.commands.open()
         self.expiry.open()
 
     async def close(self) -> None:
         await self.expiry.close()
+        await self.watch.close()
+        await self.commands.close()
         await self.log.close()
         await self.sessions.close()
         await self.heartbeats.close()
+        await self.lifetime.close()
         self.passwords.close()
         self.database.close()

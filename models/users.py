@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from bson import ObjectId
@@ -168,13 +168,18 @@ class Users:
             await self._database.users.delete_one({"_id": user["_id"]})
             await self._database.exams.update_many({"users": user["_id"]}, {"$pull": {"users": user["_id"]}})
 
-    async def assignable(self, organisation_id: ObjectId, user_ids: Iterable[ObjectId]) -> set[ObjectId]:
-        """Which of these are students or proctors of the organisation."""
+    async def assignable(
+        self,
+        organisation_id: ObjectId,
+        user_ids: Iterable[ObjectId],
+        roles: Container[str] = (Role.STUDENT, Role.PROCTOR),
+    ) -> set[ObjectId]:
+        """Which of these are students or proctors of the organisation, or have one of `roles` there."""
         found = await find_by_ids(self._database.users, user_ids, {"organisationId": 1, "role": 1})
         return {
             user["_id"]
             for user in found.values()
-            if user["organisationId"] == organisation_id and user["role"] in (Role.STUDENT, Role.PROCTOR)
+            if user["organisationId"] == organisation_id and user["role"] in roles
         }
 
     async def _refuse_last_admin(self, user: Stored) -> None:

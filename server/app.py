@@ -25,6 +25,7 @@ from handlers.base import Elsewhere
 from handlers.binding import Binding
 from handlers.broadcast import Broadcast
 from handlers.connections import Connections
+from handlers.delivery import Delivery
 from handlers.exam_namespace import ExamNamespace
 from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
@@ -44,7 +45,13 @@ _CLOSE_S: Final = 5
 
 def make_store(settings: Settings, database_url: str) -> Store:
     passwords = Passwords(settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest)
-    return Store.on(Database(database_url), passwords, settings.secret(), timedelta(hours=settings.token_ttl_hours))
+    return Store.on(
+        Database(database_url),
+        passwords,
+        settings.secret(),
+        timedelta(hours=settings.token_ttl_hours),
+        timedelta(milliseconds=settings.heartbeat_interval_ms),
+    )
 
 
 def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
@@ -54,8 +61,12 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     broadcast = Broadcast(server, connections, store.sessions)
     store.log.subscribe(broadcast.activity)
     store.sessions.subscribe(broadcast.sessions)
-    binding = Binding(server, store, connections)
-    server.register_namespace(ExamNamespace("/exam", store, connections, binding, settings.heartbeat_interval_ms))
+    delivery = Delivery(server, store, connections)
+    store.commands.subscribe(broadcast.commands)
+    store.commands.subscribe(delivery.commands)
+    interval_ms = settings.heartbeat_interval_ms
+    binding = Binding(server, store, connections, interval_ms)
+    server.register_namespace(ExamNamespace("/exam", store, connections, binding, delivery, interval_ms))
     server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))
     server.register_namespace(Elsewhere())
 

@@ -151,5 +151,11 @@ class Socket:
         self.gone.set()
 
 
+def lasting(session: dict[str, Any]) -> dict[str, Any]:
+    """What of a session stays as it is while nothing changes it, and is the same for a student and a console."""
+    passing = {"remainingMs", "lastActivityAt", "counts", "verdict"}
+    return {name: value for name, value in session.items() if name not in passing}
+
+
 def uuid() -> str:
     return str(uuid4())

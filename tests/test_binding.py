@@ -43,7 +43,7 @@ async def test_a_start_that_failed_half_way_is_whole_when_it_is_sent_again(
         raise AutoReconnect("the database went")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.sessions, "set_connectivity", fail)
+        patch.setattr(store.watch, "arrive", fail)
         assert await browser.code("start", {"examId": school.exam_id}) == "unavailable"
     started = await browser.ok("start", {"examId": school.exam_id})
     assert started["session"]["connectivity"] == "ONLINE"

@@ -25,7 +25,7 @@ MAX_FRAME = 256 * 1024
 NOT_EVENTS = [
     *("connect", "disconnect", "on_connect", "connect_error", "message", "*", "", " ", "heartbeat ", "Heartbeat"),
     *("trigger_event", "emit", "send", "call", "on_start", "on_heartbeat", "__init__", "__class__", "_dispatch"),
-    *("disconnected", "events", "roles", "server", "store", "binding", "_record", "join", "command", "raise_hand"),
+    *("disconnected", "events", "roles", "server", "store", "binding", "_record", "join", "command", "review"),
     *("replaced", "session", "presence", "\u0000", "\u202e", "x" * 5000, "start\n"),
 ]
 

@@ -15,8 +15,8 @@ from tests.test_organisations import INSTANT, UNKNOWN, pages, repeated
 
 PATH = "/routes/exams"
 START = "/routes/proctoring/start"
-FIELDS = {"id", "title", "duration", "organisationId", "users", "startsAt", "endsAt", "rehearsal",
-          "createdAt", "updatedAt"}  # fmt: skip
+FIELDS = {"id", "title", "duration", "organisationId", "users", "startsAt", "endsAt", "rehearsal", "policy",
+          "accommodations", "createdAt", "updatedAt"}  # fmt: skip
 
 
 async def test_an_admin_makes_an_exam(school: Organisation) -> None:
@@ -24,7 +24,10 @@ async def test_an_admin_makes_an_exam(school: Organisation) -> None:
     assert answer.status == 201
     made = answer.body
     assert made.keys() == FIELDS
-    defaults = {"users": [], "startsAt": None, "endsAt": None, "rehearsal": False}
+    defaults = {"users": [], "startsAt": None, "endsAt": None, "rehearsal": False, "accommodations": []}
+    defaults["policy"] = {
+        "admission": "open", "tabChangeLimit": None, "onTabChangeLimit": "flag", "outageCreditMaxMinutes": 0
+    }  # fmt: skip
     expected = {"title": "Algebra", "duration": 60, "organisationId": school.id} | defaults
     assert {name: made[name] for name in expected} == expected
     assert INSTANT.fullmatch(made["createdAt"])
@@ -110,8 +113,8 @@ async def test_an_exam_is_seen_by_its_admins_and_by_those_who_are_assigned(schoo
 async def test_a_student_does_not_see_who_else_is_assigned(school: Organisation) -> None:
     path = f"{PATH}/{school.exam_id}"
     record = await school.student.api.ok("GET", path)
-    assert record.keys() == FIELDS - {"users"} | {"organisation"}
-    assert [one.keys() for one in await school.student.api.ok("GET", PATH)] == [FIELDS - {"users"}]
+    assert record.keys() == FIELDS - {"users", "accommodations"} | {"organisation"}
+    assert [one.keys() for one in await school.student.api.ok("GET", PATH)] == [FIELDS - {"users", "accommodations"}]
     assert school.other_student.id not in str(record)
     for person in (school.admin, school.proctor):
         assert (await person.api.ok("GET", path))["users"] == school.exam["users"]

@@ -33,7 +33,11 @@ QUERIES = {
     "/routes/proctoring/{sessionId}/heartbeats": {"from", "to", "limit"},
 }
 SESSION = """id rev status connectivity startTime endTime examId userId organisationId lastHeartbeatAt user createdAt
+    updatedAt activatedAt deadline timeLedger remainingMs hand verdict counts lastActivityAt"""
+EXAM = """id title duration organisationId users startsAt endsAt rehearsal policy accommodations createdAt
     updatedAt"""
+COMMAND = """id examId sessionId action reason text minutes actorId fate createdAt deliveredAt acknowledgedAt
+    expiresAt"""
 ACTIVITY = """id offset examId sessionId userId organisationId type severity source actorId clientId seq occurredAt
     receivedAt late data"""
 
@@ -134,9 +138,10 @@ async def test_an_operation_names_its_parameters(api: Api) -> None:
     [
         ("User", "id name email role organisationId createdAt updatedAt"),
         ("Organisation", "id name selfRegistration createdAt updatedAt"),
-        ("Exam", "id title duration organisationId users startsAt endsAt rehearsal createdAt updatedAt"),
+        ("Exam", EXAM),
         ("ProctoringSession", SESSION),
         ("Activity", ACTIVITY),
+        ("Command", COMMAND),
     ],
 )
 async def test_a_document_has_the_fields_of_the_contract(api: Api, name: str, fields: str) -> None:

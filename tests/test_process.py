@@ -71,7 +71,7 @@ async def test_a_server_killed_in_the_middle_of_a_session_takes_its_database_wit
         changes = [{"id": one["id"], "offset": one["offset"]} for one in log if one["type"] == "tab_change"]
         assert changes == acked
         types = [one["type"] for one in log if one["type"] != "tab_change"]
-        assert types == ["session_started", "connected", "disconnected", "connected"]
+        assert types == ["session_started", "connected", "server_restarted", "connected"]
         beats = await proctor.ok("GET", f"/routes/proctoring/{session['id']}/heartbeats")
         assert beats == [{"receivedAt": beat["serverTime"]}]
         await browser.close()

@@ -67,6 +67,7 @@ TABLE: list[tuple[str, str, str, dict[str, Any] | None]] = [
     ("UFFF+F", "POST", "/routes/proctoring/heartbeat", {"sessionId": "{session}"}),
     ("UF++FN", "GET", "/routes/proctoring/{session}/activity", None),
     ("UF++FN", "GET", "/routes/proctoring/{session}/heartbeats", None),
+    ("UF++FN", "GET", "/routes/proctoring/{session}/commands", None),
 ]
 
 

@@ -1,0 +1,210 @@
+"""The commands of all exams and their fates.
+
+An order (`models/orders.py`) is one document, whatever the number of students it is for; so is each step of fate that
+many commands take at once. A command is put together from both, and kept in memory as long as it may be needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from models.command import ENDING, PENDING, command_of, meet
+from models.database import Database, Stored, find_by_ids
+from models.errors import Conflict, NotFound
+from models.fields import now
+from models.groups import Groups
+from models.lifecycle import is_over
+
+logger = logging.getLogger(__name__)
+
+_MOST: Final = 5000  # steps of fate a document
+_GATHER_S: Final = 0.01
+_SWEEP_S: Final = 60.0
+
+CommandList: TypeAlias = list[dict[str, Any]]
+Subscriber = Callable[[ObjectId, CommandList], Awaitable[None]]
+
+
+class ExamCommands:
+    """One exam's commands, by id and by session, each session's in their order."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[ObjectId, dict[str, Any]] = {}
+        self.by_session: dict[ObjectId, CommandList] = {}
+
+    def add(self, order: Stored) -> CommandList:
+        """Those commands of an order that is carried out which are new."""
+        new = [command_of(order, *one) for one in order["commands"] if one[0] not in self.by_id]
+        for command in new:
+            self.by_id[command["id"]] = command
+            self.by_session.setdefault(command["sessionId"], []).append(command)
+        return new
+
+    def of(self, session_id: ObjectId) -> CommandList:
+        """All commands to one session, in their order."""
+        return self.by_session.get(session_id, [])
+
+    def pending(self, session_id: ObjectId | None = None) -> CommandList:
+        """Those that a client has still to be given, or confirm; of one session, or all."""
+        commands = self.by_id.values() if session_id is None else self.of(session_id)
+        return [command for command in commands if command["fate"] in PENDING]
+
+
+class Commands:
+    """`subscribers` hear of commands of one exam that are new, or whose fate changed, after that is stored."""
+
+    def __init__(self, database: Database) -> None:
+        self._orders = database.orders
+        self._fates = database.fates
+        self._sessions = database.sessions
+        self._exams: dict[ObjectId, asyncio.Task[ExamCommands]] = {}
+        self._steps: Groups[tuple[CommandList, str], None] = Groups(self._step, _MOST, gather_s=_GATHER_S)
+        self._subscribers: list[Subscriber] = []
+        self._sweeping: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self) -> None:
+        """Let commands expire by themselves from here on."""
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        if self._sweeping:
+            self._sweeping.cancel()
+        await asyncio.gather(*self._tasks, *([self._sweeping] if self._sweeping else ()), return_exceptions=True)
+        await self._steps.close()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        self._subscribers.append(subscriber)
+
+    async def add(self, order: Stored) -> CommandList:
+        """The commands of an order that was carried out; who subscribes is told of those that are new."""
+        of_exam = await self.of(order["examId"])
+        new = of_exam.add(order)
+        if new:
+            await self._tell(order["examId"], new)
+        return [of_exam.by_id[command_id] for command_id, _ in order["commands"]]
+
+    async def of(self, exam_id: ObjectId) -> ExamCommands:
+        """One exam's commands, read once."""
+        task = self._exams.get(exam_id)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._exams[exam_id] = asyncio.create_task(self._read(exam_id))
+        return await asyncio.shield(task)
+
+    async def delivered(self, commands: Iterable[dict[str, Any]]) -> None:
+        """These were sent to live connections."""
+        await self._move([one for one in commands if one["fate"] == "QUEUED"], "DELIVERED")
+
+    async def acknowledge(self, session: Stored, command_id: ObjectId) -> None:
+        """The session's client has shown a command. NotFound for one of another session; Conflict for one that
+        expired.
+        """
+        command = (await self.of(session["examId"])).by_id.get(command_id)
+        if command is None or command["sessionId"] != session["_id"]:
+            raise NotFound("No such command.")
+        if command["fate"] == "EXPIRED":
+            raise Conflict("The command has expired.")
+        await self._move([command], "ACKNOWLEDGED")
+
+    async def sessions_changed(self, sessions: list[Stored]) -> None:
+        """A subscriber of sessions: what is pending of one that is over expires, but for what ended it."""
+        over = [session for session in sessions if is_over(session)]
+        if over:
+            task = asyncio.create_task(self._expire_over(over))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def forget(self, exam_id: ObjectId) -> None:
+        """Drop what is remembered of an exam that was deleted."""
+        self._exams.pop(exam_id, None)
+
+    async def _expire_over(self, sessions: list[Stored]) -> None:
+        for session in sessions:
+            try:
+                pending = (await self.of(session["examId"])).pending(session["_id"])
+                await self._move([one for one in pending if not _ended(session, one)], "EXPIRED")
+            except PyMongoError as error:  # it does when the exam's commands are read again
+                logger.warning("commands of session %s expire later: %s", session["_id"], error)
+
+    async def _move(self, commands: CommandList, fate: str) -> None:
+        if commands:
+            await self._steps((commands, fate))
+
+    async def _step(self, group: list[tuple[CommandList, str]]) -> list[None]:
+        """Store steps of fate, then let them be, then tell."""
+        at = now()
+        steps: dict[tuple[ObjectId, str], CommandList] = {}
+        for commands, fate in group:
+            for command in commands:
+                steps.setdefault((command["examId"], fate), []).append(command)
+        documents = [
+            {"examId": exam_id, "fate": fate, "at": at, "commands": [one["id"] for one in commands]}
+            for (exam_id, fate), commands in steps.items()
+        ]
+        await self._fates.insert_many(documents)
+        for (exam_id, fate), commands in steps.items():
+            moved = [command for command in commands if meet(command, fate, at)]
+            if moved:
+                await self._tell(exam_id, moved)
+        return [None] * len(group)
+
+    async def _tell(self, exam_id: ObjectId, commands: CommandList) -> None:
+        for subscriber in self._subscribers:
+            try:
+                await subscriber(exam_id, commands)
+            except Exception:  # a subscriber's failure is not the command's
+                logger.exception("a subscriber of commands failed", extra={"examId": str(exam_id)})
+
+    async def _read(self, exam_id: ObjectId) -> ExamCommands:
+        found = ExamCommands()
+        # An order that is open is added by whoever carries it out.
+        orders: list[Stored] = await self._orders.find({"examId": exam_id}).to_list(None)
+        for order in sorted(orders, key=_order_of_time):
+            if not order["open"]:
+                found.add(order)
+        steps: list[Stored] = await self._fates.find({"examId": exam_id}).to_list(None)
+        for step in sorted(steps, key=_order_of_time):
+            for command_id in step["commands"]:
+                if command_id in found.by_id:
+                    meet(found.by_id[command_id], step["fate"], step["at"])
+        pending = found.pending()
+        sessions = await find_by_ids(self._sessions, {one["sessionId"] for one in pending})
+        for command in pending:  # of sessions that ended while nobody could say so
+            session = sessions.get(command["sessionId"])
+            if session is None or (is_over(session) and not _ended(session, command)):
+                meet(command, "EXPIRED", now())
+        return found
+
+    async def _sweep(self) -> None:
+        """Once a minute: what is a day old expires."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            try:
+                await self.expire(now())
+            except Exception:  # the sweep must go on
+                logger.exception("commands expire later")
+
+    async def expire(self, at: datetime) -> None:
+        """Let the commands expire whose time is over at `at`; forget exams where nothing is pending."""
+        for exam_id, task in list(self._exams.items()):
+            if task.done() and not task.cancelled() and not task.exception():
+                pending = task.result().pending()
+                await self._move([one for one in pending if one["expiresAt"] <= at], "EXPIRED")
+                if not pending:
+                    self._exams.pop(exam_id, None)
+
+
+def _order_of_time(document: Stored) -> tuple[datetime, ObjectId]:
+    return document["at"], document["_id"]
+
+
+def _ended(session: Stored, command: dict[str, Any]) -> bool:
+    """Whether this command is what ended the session."""
+    return command["action"] in ENDING and command["createdAt"] == session["endTime"]

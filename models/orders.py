@@ -1,0 +1,215 @@
+"""Orders: what a proctor, or an exam's policy, decides about one session or about all of an exam.
+
+An order is noted, then the sessions are changed, then the log has its one activity, then the order is closed and the
+students' commands are there. Whatever happens in between, `recover`, or the same request sent again, carries an open
+order on from where it was: each session remembers the last order that changed it, and the log's guard makes the
+activity once. One exam's orders are carried out one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from models.activity import ActivityType, Entry, Source
+from models.command import Action
+from models.commands import CommandList, Commands
+from models.database import Database, Stored, find_by_ids, is_unavailable
+from models.errors import Conflict, ProctoringError, Unavailable
+from models.fields import now
+from models.lifecycle import LIVE, TRANSITIONS, is_over, ledger_item, transition
+from models.log import ActivityLog
+from models.session import entry_of
+from models.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 0.2
+_MS_A_MINUTE: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is ordered. `minutes`: of `extend`, whole ones; `text`: of `warn`; `actor_id`: None for the policy."""
+
+    action: Action
+    reason: str | None = None
+    text: str | None = None
+    minutes: int | None = None
+    actor_id: ObjectId | None = None
+
+
+class Orders:
+    """Gives orders and carries them out."""
+
+    def __init__(self, database: Database, sessions: Sessions, log: ActivityLog, commands: Commands) -> None:
+        self._orders = database.orders
+        self._collection = database.sessions
+        self._sessions = sessions
+        self._log = log
+        self._commands = commands
+        self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
+
+    async def give(self, order_id: ObjectId, exam: Stored, session: Stored | None, wish: Wish) -> CommandList:
+        """Order it for one session, or, without one, for all of the exam that it fits; the commands it came to.
+
+        Conflict where it does not fit the one session. The same `order_id` again is the same order. It is carried out
+        also where the database is away meanwhile: bound the waiting, not the work.
+        """
+        async with self._lock(exam["_id"]):
+            order: Stored | None = await self._orders.find_one({"_id": order_id})
+            if order is None:
+                order = await self._note(order_id, exam, session, wish)
+            return await self._carry_out(order) if order["open"] else await self._commands.add(order)
+
+    async def recover(self) -> None:
+        """Carry out what an earlier process had noted and not finished."""
+        for order in await self._orders.find({"open": True}).to_list(None):
+            async with self._lock(order["examId"]):
+                try:
+                    await self._carry_out(order)
+                except ProctoringError as error:  # it no longer fits, or the exam was half deleted
+                    logger.info("order %s of an earlier process is given up: %s", order["_id"], error)
+
+    def _lock(self, exam_id: ObjectId) -> asyncio.Lock:
+        return self._locks.setdefault(exam_id, asyncio.Lock())
+
+    async def _note(self, order_id: ObjectId, exam: Stored, session: Stored | None, wish: Wish) -> Stored:
+        at = now()
+        sessions = [session] if session else await self._sessions.of_exam(exam["_id"])
+        fitting = [one for one in sessions if session or _fits(one, wish)]
+        if session:
+            _change(session, wish.action, wish.minutes, at, None, None)  # Conflict where it does not fit
+        order: Stored = {
+            "_id": order_id,
+            "examId": exam["_id"],
+            "organisationId": exam["organisationId"],
+            "sessionId": session["_id"] if session else None,
+            "action": wish.action,
+            "reason": wish.reason,
+            "text": wish.text,
+            "minutes": wish.minutes,
+            "actorId": wish.actor_id,
+            "at": at,
+            "open": True,
+            "commands": [[ObjectId(), one["_id"]] for one in fitting],
+        }
+        await self._orders.insert_one(order)
+        return order
+
+    async def _carry_out(self, order: Stored) -> CommandList:
+        """Again and again while the database is away."""
+        while True:
+            try:
+                sessions = await self._change(order)
+                if sessions:
+                    await self._record(order, sessions)
+                changed = {one["_id"] for one in sessions}
+                closed = {"open": False, "commands": [one for one in order["commands"] if one[1] in changed]}
+                await self._orders.update_one({"_id": order["_id"]}, {"$set": closed})
+                return await self._commands.add(order | closed)
+            except (PyMongoError, Unavailable) as error:
+                if not is_unavailable(error):
+                    raise
+                logger.warning("order %s waits for the database: %s", order["_id"], error)
+                await asyncio.sleep(_RETRY_S)
+            except Conflict:  # the one session that it was for has changed meanwhile
+                await self._orders.delete_one({"_id": order["_id"]})
+                raise
+
+    async def _change(self, order: Stored) -> list[Stored]:
+        """Change the sessions of an order; those that it changed, now or before."""
+        found = await find_by_ids(self._collection, [session_id for _, session_id in order["commands"]])
+
+        def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
+            if current["order"] == order["_id"]:
+                return None
+            changes = _change(
+                current, order["action"], order["minutes"], order["at"], order["actorId"], order["reason"]
+            )
+            return changes and changes | {"order": order["_id"]}
+
+        if order["action"] == "warn":
+            return [session for session in found.values() if not is_over(session)]
+        results = await self._sessions.changes.change_all(found.values(), decide)
+        if order["sessionId"]:
+            for result in results:
+                if isinstance(result, ProctoringError):
+                    raise result
+        return [one[0] for one in results if not isinstance(one, ProctoringError)]
+
+    async def _record(self, order: Stored, sessions: list[Stored]) -> None:
+        kind: ActivityType = _ACTIVITIES.get(order["action"]) or TRANSITIONS[order["action"]].activity
+        data = {name: order[name] for name in ("reason", "minutes", "text") if order[name] is not None}
+        once = f"order:{order['_id']}"
+        if kind == "session_ended":  # every end is an activity of its session
+            status = TRANSITIONS[order["action"]].target
+            entries = [self._entry(order, one, kind, {"status": status} | data, once) for one in sessions]
+        elif order["sessionId"]:
+            entries = [self._entry(order, sessions[0], kind, data, once)]
+        else:
+            entries = [
+                Entry(
+                    exam_id=order["examId"],
+                    organisation_id=order["organisationId"],
+                    type=kind,
+                    source=_source(order),
+                    received_at=order["at"],
+                    actor_id=order["actorId"],
+                    once=once,
+                    data=data | {"sessions": len(sessions)},
+                )
+            ]
+        log = self._log.of(order["examId"])
+        for result in await log.append([one for one in entries if not await log.has(one)]):
+            if isinstance(result, Unavailable):  # another error: the exam was deleted meanwhile
+                raise result
+
+    def _entry(self, order: Stored, session: Stored, kind: str, data: dict[str, Any], once: str) -> Entry:
+        at, actor_id = order["at"], order["actorId"]
+        return entry_of(session, kind, _source(order), data, actor_id=actor_id, received_at=at, once=once)
+
+
+_ACTIVITIES: Final[dict[str, ActivityType]] = {"warn": "warned", "extend": "time_added"}
+
+
+def order_id_of(actor_id: ObjectId, request_id: str) -> ObjectId:
+    """The id of the order that a request gives; the same for a repeat."""
+    return ObjectId(hashlib.sha256(f"order\0{actor_id}\0{request_id.lower()}".encode()).hexdigest()[:24])
+
+
+def _source(order: Stored) -> Source:
+    return "proctor" if order["actorId"] else "server"
+
+
+def _fits(session: Stored, wish: Wish) -> bool:
+    if wish.action in TRANSITIONS:
+        return session["status"] in TRANSITIONS[wish.action].sources
+    return not is_over(session)
+
+
+def _change(
+    session: Stored,
+    action: Action,
+    minutes: int | None,
+    at: datetime,
+    actor_id: ObjectId | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    """What an action changes in a session: nothing, where it only says something. Conflict where it does not fit."""
+    if action in TRANSITIONS:
+        return transition(session, action, at, actor_id=actor_id, reason=reason)
+    if session["status"] not in LIVE:
+        raise Conflict("The session is over.")
+    if action == "extend":
+        more = ledger_item("extension", (minutes or 0) * _MS_A_MINUTE, at, actor_id, reason)
+        return {"timeLedger": [*session["timeLedger"], more]}
+    return {}

@@ -1,0 +1,208 @@
+"""Watches every session that is not over, by the server's clock: whose time is up, and who has not been heard of.
+
+No timer and no query a session: each has one moment at which it is looked at next, and those moments are a heap. A
+heartbeat only notes when it came; that a session is heard of is seen when its moment comes, once in two intervals.
+
+A student is LATE after twice the interval that its client was told without a heartbeat, MISSING after four times. What
+the server itself slept through, and a while after its start, does not count: clients need time to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from models.clock import times_out_at
+from models.database import Stored
+from models.errors import NotFound, ProctoringError
+from models.fields import now
+from models.lifecycle import is_over
+from models.presence import Presence
+from models.session import Connectivity
+from models.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+_TICK_S: Final = 0.25
+_SLEPT: Final = timedelta(seconds=2)  # since the last look: the server stood still
+_RETRY_S: Final = 1.0
+_LATE: Final = 2  # intervals without a heartbeat
+_MISSING: Final = 4
+_GRACE: Final = 2  # intervals more after a start of the server, or a stand-still
+
+Work: TypeAlias = Callable[[], Awaitable[Stored]]
+
+
+class _Watched:
+    """One session. `due`: when it is looked at next. `busy`: something is being done about it."""
+
+    __slots__ = ("busy", "due", "heard", "interval", "session")
+
+    def __init__(self, session: Stored, heard: datetime, interval: timedelta) -> None:
+        self.session = session
+        self.heard = heard
+        self.interval = interval
+        self.due: datetime | None = None
+        self.busy = False
+
+
+class Watch:
+    """`interval`: between heartbeats, for clients that have not been told yet."""
+
+    def __init__(self, sessions: Sessions, presence: Presence, interval: timedelta) -> None:
+        self._sessions = sessions
+        self._presence = presence
+        self._watched: dict[ObjectId, _Watched] = {}
+        self._heap: list[tuple[datetime, ObjectId]] = []
+        self._looked = now()
+        self._quiet_until = self._looked  # nobody counts as unheard of before
+        self._ticking: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._interval = interval
+        sessions.subscribe(self._changed)
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    async def open(self, live: Iterable[Stored]) -> None:
+        """Watch from here on, beginning with the sessions that an earlier process left."""
+        self._looked = now()
+        self._quiet_until = self._looked + _GRACE * self._interval
+        await self._changed(list(live))
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        if self._ticking:
+            self._ticking.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *([self._ticking] if self._ticking else ()), return_exceptions=True)
+
+    def alive(self, session: Stored, interval_ms: int) -> None:
+        """The student is there, and was told to be heard of again in so many milliseconds."""
+        watched = self._heard(session, interval_ms)
+        if watched is not None and watched.session["connectivity"] != "ONLINE" and not watched.busy:
+            self._do(watched, lambda: self._presence.set(watched.session, "ONLINE"))
+
+    async def arrive(self, session: Stored, interval_ms: int) -> Stored:
+        """As `alive`; returns the session once it is ONLINE, or as it is where it is over."""
+        watched = self._heard(session, interval_ms)
+        if watched is not None and watched.session["rev"] > session["rev"]:
+            session = watched.session
+        return await self._presence.set(session, "ONLINE")
+
+    def _heard(self, session: Stored, interval_ms: int) -> _Watched | None:
+        watched = self._watched.get(session["_id"])
+        if watched is not None:
+            watched.heard = now()
+            watched.interval = timedelta(milliseconds=interval_ms)
+        return watched
+
+    def look(self, at: datetime) -> None:
+        """Do what is due at `at`, the server's time, which only grows. What is begun goes on by itself: see `idle`."""
+        if at - self._looked > _SLEPT:
+            self._quiet_until = at + _GRACE * self._interval
+        self._looked = at
+        while self._heap and self._heap[0][0] <= at:
+            due, session_id = heapq.heappop(self._heap)
+            watched = self._watched.get(session_id)
+            if watched is not None and watched.due == due:
+                watched.due = None
+                self._look_at(watched, at)
+
+    async def idle(self) -> None:
+        """Wait until all is done that is begun."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _look_at(self, watched: _Watched, at: datetime) -> None:
+        if watched.busy:  # it is looked at again after that
+            return
+        session, connectivity = watched.session, watched.session["connectivity"]
+        ends = times_out_at(session)
+        if ends is not None and ends <= at:
+            self._do(watched, lambda: self._sessions.time_out(session, at))
+        elif connectivity != "MISSING" and self._silent_at(watched, _MISSING) <= at:
+            self._call(watched, "MISSING", at, _MISSING)
+        elif connectivity == "ONLINE" and self._silent_at(watched, _LATE) <= at:
+            self._call(watched, "LATE", at, _LATE)
+        else:
+            self._plan(watched)
+
+    def _call(self, watched: _Watched, connectivity: Connectivity, at: datetime, intervals: int) -> None:
+        """Call a student LATE or MISSING, unless it is heard of at the last moment."""
+
+        def still() -> bool:
+            return self._silent_at(watched, intervals) <= at
+
+        heard = watched.heard
+        self._do(watched, lambda: self._presence.set(watched.session, connectivity, heard=heard, still=still))
+
+    def _silent_at(self, watched: _Watched, intervals: int) -> datetime:
+        """When it has not been heard of for so many intervals."""
+        return max(watched.heard, self._quiet_until) + intervals * watched.interval
+
+    def _plan(self, watched: _Watched) -> None:
+        """Have it looked at when there is something to see next."""
+        session = watched.session
+        moments = [] if (ends := times_out_at(session)) is None else [ends]
+        if session["connectivity"] != "MISSING":
+            moments.append(self._silent_at(watched, _LATE if session["connectivity"] == "ONLINE" else _MISSING))
+        due = min(moments, default=None)
+        if due is not None and (watched.due is None or due < watched.due):
+            watched.due = due
+            heapq.heappush(self._heap, (due, session["_id"]))
+
+    async def _changed(self, sessions: list[Stored]) -> None:
+        """Sessions are as these from here on, unless something newer is known."""
+        for session in sessions:
+            watched = self._watched.get(session["_id"])
+            if is_over(session):
+                self._watched.pop(session["_id"], None)
+            elif watched is None:
+                watched = self._watched[session["_id"]] = _Watched(session, now(), self._interval)
+                self._plan(watched)
+            elif session["rev"] >= watched.session["rev"]:
+                watched.session = session
+                self._plan(watched)
+
+    def _do(self, watched: _Watched, work: Work) -> None:
+        """Do something about a session, beside the clock."""
+        watched.busy = True
+        task = asyncio.create_task(self._until_done(watched, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until_done(self, watched: _Watched, work: Work) -> None:
+        session_id = watched.session["_id"]
+        while True:
+            try:
+                session = await work()
+            except NotFound:  # it went with its exam
+                self._watched.pop(session_id, None)
+                return
+            except (ProctoringError, PyMongoError) as error:
+                logger.warning("what is due for session %s is done later: %s", session_id, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                break
+        watched.busy = False
+        await self._changed([session])
+        came = watched.heard + _LATE * watched.interval > now()  # while it was being called missing
+        if session_id in self._watched and session["connectivity"] != "ONLINE" and came:
+            self._do(watched, lambda: self._presence.set(watched.session, "ONLINE"))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            try:
+                self.look(now())
+            except Exception:  # the clock must go on
+                logger.exception("a look at the sessions failed")
