@@ -57,7 +57,10 @@ class Changes:
     async def tell(self, sessions: list[Stored]) -> None:
         """Let the subscribers know of sessions that changed."""
         for subscriber in self._subscribers:
-            await subscriber(sessions)
+            try:
+                await subscriber(sessions)
+            except Exception:  # a subscriber's failure is not the change's
+                logger.exception("a subscriber of sessions failed")
 
     async def change(self, session: Stored, decide: Decide) -> tuple[Stored, bool]:
         """The session as it is after `decide` had its way, and whether that changed it. `session` may be out of date.

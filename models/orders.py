@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -33,6 +33,7 @@ from models.sessions import Sessions
 logger = logging.getLogger(__name__)
 
 _RETRY_S: Final = 0.2
+_EXPECTED: Final = timedelta(minutes=5)
 _MS_A_MINUTE: Final = 60_000
 
 
@@ -71,9 +72,15 @@ class Orders:
             return await self._carry_out(order) if order["open"] else await self._commands.add(order)
 
     async def recover(self) -> None:
-        """Carry out what an earlier process had noted and not finished."""
+        """Carry out what an earlier process had noted and not finished; of what is old, only what had been begun, for
+        nobody expects any more to see it happen.
+        """
         for order in await self._orders.find({"open": True}).to_list(None):
             async with self._lock(order["examId"]):
+                if now() - order["at"] > _EXPECTED:
+                    found = await find_by_ids(self._collection, [session_id for _, session_id in order["commands"]])
+                    begun = {key for key, session in found.items() if session["order"] == order["_id"]}
+                    order["commands"] = [one for one in order["commands"] if one[1] in begun]
                 try:
                     await self._carry_out(order)
                 except ProctoringError as error:  # it no longer fits, or the exam was half deleted

@@ -25,6 +25,7 @@ from models.session import entry_of
 logger = logging.getLogger(__name__)
 
 _MOST: Final = 200
+_CLEAN_S: Final = 5.0
 _PATIENCE_S: Final = 8.0  # the log's own is shorter
 
 
@@ -52,11 +53,15 @@ class Owed:
         self._log = log
         self._changes = changes
         self._groups: Groups[tuple[Stored, bool], None] = Groups(self._record, _MOST, patience_s=_PATIENCE_S)
-        self._cleaning: set[asyncio.Task[None]] = set()
+        self._recorded: list[Stored] = []
+        self._cleaning: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Wait for what is being cleaned up."""
-        await asyncio.gather(*self._cleaning, return_exceptions=True)
+        """Take off what is recorded."""
+        if self._cleaning:
+            self._cleaning.cancel()
+            await asyncio.gather(self._cleaning, return_exceptions=True)
+        await self._take_off()
 
     async def settle(self, session: Stored, *, told: bool = False) -> None:
         """Record, once, what the session owes; `told`: the subscribers of its changes know of it."""
@@ -76,17 +81,23 @@ class Owed:
                     failed[number] = result
                 elif not result.duplicate:
                     new.add(number)
-        recorded = [session for n, (session, _) in enumerate(group) if n not in failed]
-        task = asyncio.create_task(self._take_off(recorded))
-        self._cleaning.add(task)
-        task.add_done_callback(self._cleaning.discard)
+        self._recorded += [session for n, (session, _) in enumerate(group) if n not in failed]
+        if self._cleaning is None or self._cleaning.done():
+            self._cleaning = asyncio.create_task(self._clean())
         # What an earlier process changed, nobody has been told of.
         untold = [session for n, (session, told) in enumerate(group) if n in new - failed.keys() and not told]
         if untold:
             await self._changes.tell(untold)
         return [failed.get(number) for number in range(len(group))]
 
-    async def _take_off(self, sessions: list[Stored]) -> None:
+    async def _clean(self) -> None:
+        """Later: where a whole exam ends at once, the others' ends come first."""
+        while self._recorded:
+            await asyncio.sleep(_CLEAN_S)
+            await self._take_off()
+
+    async def _take_off(self) -> None:
+        sessions, self._recorded = self._recorded, []
         alike: dict[tuple[datetime, ...], list[ObjectId]] = {}
         for session in sessions:
             if times := tuple(one["at"] for one in session.pop("unlogged", ())):

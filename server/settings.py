@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,6 +127,11 @@ def load_settings(**overrides: Any) -> Settings:
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         message = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{name}: {message}" if name else message) from None
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process with these settings and none from here."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | dict(settings)
 
 
 def keep_secret(path: Path, new: str) -> str:

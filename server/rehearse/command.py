@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import random
 import secrets
 import time
@@ -17,13 +16,14 @@ import aiohttp
 from rich.console import Console as Screen
 from rich.progress import Progress
 
-from server.demo import demo_file
+from server.rehearse.api import Api, Target, demo_target, target_of
+from server.rehearse.chaos import OwnServer, own_server
 from server.rehearse.people import Console, Student
+from server.rehearse.supervisor import Supervisor, judge
 from server.rehearse.tally import Tally
 from server.settings import Settings, SettingsError
 
 _AT_ONCE: Final = 8  # requests under way while accounts are made: each costs the server a password hash
-_PATIENCE_S: Final = 60.0
 _T = TypeVar("_T")
 
 
@@ -37,6 +37,9 @@ def add_rehearse(commands: Any) -> None:
     parser.add_argument("--ws-url", help="where its Socket.IO is, with WS_PORT; default: --url")
     parser.add_argument("--email", help="an ADMIN's e-mail address; default: the demo's")
     parser.add_argument("--password", help="the ADMIN's password")
+    parser.add_argument(
+        "--chaos", action="store_true", help="on a server of its own, which is killed and started again in the middle"
+    )
     parser.set_defaults(run=_rehearse)
 
 
@@ -47,61 +50,25 @@ def _positive(text: str) -> int:
     return value
 
 
-class Api:
-    """The REST side, as one user."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self._http, self._url = http, url
-        self._headers: dict[str, str] = {}
-
-    async def login(self, email: str, password: str) -> str:
-        """Sign in; returns the token and goes on with it."""
-        answer = await self.call("POST", "/routes/auth/login", {"email": email, "password": password})
-        self._headers = {"Authorization": f"Bearer {answer['token']}"}
-        token: str = answer["token"]
-        return token
-
-    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON answered; SettingsError with the server's message for an error. One that has too much to do is
-        asked again for a minute.
-        """
-        headers = self._headers | ({"Idempotency-Key": str(uuid4())} if method == "POST" else {})
-        until, again = time.monotonic() + _PATIENCE_S, False
-        while True:
-            status, answer, wait_s = await self._send(method, path, body, headers)
-            if status != 503 or time.monotonic() > until:
-                break
-            again = True
-            await asyncio.sleep(wait_s)
-        if status == 404 and method == "DELETE" and again:  # what was late for its answer was done after all
-            return None
-        if status >= 400:
-            raise SettingsError(f"{method} {path}: {(answer or {}).get('error', {}).get('message', status)}")
-        return answer
-
-    async def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
-    ) -> tuple[int, Any, float]:
-        """Status, body, and how many seconds to wait before another try."""
-        try:
-            async with self._http.request(method, self._url + path, json=body, headers=headers) as response:
-                answer = None if response.status == 204 else await response.json()
-        except aiohttp.ClientConnectionError as error:
-            raise SettingsError(f"--url: {self._url} does not answer ({error})") from None
-        return response.status, answer, float(response.headers.get("Retry-After", 1))
-
-
 async def _rehearse(settings: Settings, arguments: argparse.Namespace) -> int:
-    url, ws_url, email, password = _target(settings, arguments)
+    if not arguments.chaos:
+        return await _rehearse_on(target_of(settings, arguments), arguments, None)
+    if arguments.url or arguments.email:
+        raise SettingsError("--chaos: it starts a server of its own; leave --url and --email out")
+    async with own_server() as server:
+        return await _rehearse_on(demo_target(server.demo()), arguments, server)
+
+
+async def _rehearse_on(target: Target, arguments: argparse.Namespace, own: OwnServer | None) -> int:
     screen, tally = Screen(), Tally()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        admin = Api(http, url)
-        await admin.login(email, password)
+        admin = Api(http, target.url)
+        await admin.login(target.email, target.password)
         me = await admin.call("GET", "/routes/auth/me")
         with Progress(console=screen, transient=True) as progress:
             made: dict[str, list[str]] = {"users": [], "exams": []}
             try:
-                await _run(admin, http, url, ws_url, me["organisationId"], arguments, tally, progress, made)
+                await _run(admin, http, target, me["organisationId"], arguments, tally, progress, made, own)
             finally:
                 task = progress.add_task("Cleaning up", total=len(made["users"]) + len(made["exams"]))
                 for kind in ("exams", "users"):
@@ -116,13 +83,13 @@ async def _rehearse(settings: Settings, arguments: argparse.Namespace) -> int:
 async def _run(
     admin: Api,
     http: aiohttp.ClientSession,
-    url: str,
-    ws_url: str,
+    target: Target,
     organisation_id: str,
     arguments: argparse.Namespace,
     tally: Tally,
     progress: Progress,
     made: dict[str, list[str]],
+    own: OwnServer | None,
 ) -> None:
     async def person(role: str, number: int) -> tuple[str, str]:
         """A new account, signed in: its id and token."""
@@ -134,7 +101,7 @@ async def _run(
             {"name": name, "email": email, "password": password, "role": role, "organisationId": organisation_id},
         )
         made["users"].append(user["id"])
-        return user["id"], await Api(http, url).login(email, password)
+        return user["id"], await Api(http, target.url).login(email, password)
 
     wanted = [("PROCTOR", n) for n in range(arguments.proctors)] + [("STUDENT", n) for n in range(arguments.students)]
     task = progress.add_task("Making accounts", total=len(wanted))
@@ -144,15 +111,49 @@ async def _run(
     exam = await admin.call("POST", "/routes/exams", body)
     made["exams"].append(exam["id"])
 
-    consoles = [Console(ws_url, token, exam["id"], tally) for _, token in people[: arguments.proctors]]
-    students = [Student(ws_url, token, exam["id"], tally) for _, token in people[arguments.proctors :]]
+    consoles = [Console(target.ws_url, token, exam["id"], tally) for _, token in people[: arguments.proctors]]
+    students = [Student(target.ws_url, token, exam["id"], tally) for _, token in people[arguments.proctors :]]
+    supervisor = Supervisor(target.ws_url, people[0][1], exam["id"], tally)
     watching = [asyncio.create_task(console.watch()) for console in consoles]
-    await _take_exam(students, arguments.seconds, progress)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_take_exam(students, arguments.seconds, progress))
+        group.create_task(supervisor.supervise(students, arguments.seconds))
+        if own is not None:
+            group.create_task(_break(own, arguments.seconds))
     for one in watching:
         one.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
     await asyncio.gather(*(console.catch_up() for console in consoles))
     await _count_heartbeats(admin, students, tally, progress)
+    await _judge(admin, supervisor, students, exam, tally, progress)
+
+
+async def _break(own: OwnServer, seconds: int) -> None:
+    """Kill the server while commands are being given, and once more later."""
+    for moment in (0.3, 0.5):
+        await asyncio.sleep(seconds * moment)
+        await own.kill_and_start()
+
+
+async def _judge(
+    admin: Api,
+    supervisor: Supervisor,
+    students: Sequence[Student],
+    exam: dict[str, Any],
+    tally: Tally,
+    progress: Progress,
+) -> None:
+    """Look at all that supervision came to."""
+    task = progress.add_task("Looking at the sessions", total=2 * len(students))
+    paths = [f"/routes/proctoring/{student.session_id}" for student in students]
+    sessions = await _all([admin.call("GET", path) for path in paths], progress, task)
+    commands = await _all([admin.call("GET", f"{path}/commands") for path in paths], progress, task)
+    log: list[dict[str, Any]] = []
+    while page := await admin.call("GET", f"/routes/exams/{exam['id']}/activity?limit=500&since={len(log)}"):
+        log += page
+    of_all = [command for of_one in commands for command in of_one]
+    tally.commands.update(command["fate"] for command in of_all)
+    tally.wrong += judge(supervisor, exam["duration"], students, sessions, of_all, log)
 
 
 async def _take_exam(students: Sequence[Student], seconds: int, progress: Progress) -> None:
@@ -203,20 +204,3 @@ async def _all(work: Sequence[Awaitable[_T]], progress: Progress, task: Any) -> 
             return result
 
     return list(await asyncio.gather(*(one(item) for item in work)))
-
-
-def _target(settings: Settings, arguments: argparse.Namespace) -> tuple[str, str, str, str]:
-    """The server's URL, its Socket.IO's, an ADMIN's e-mail address and password."""
-    url, ws_url, email, password = arguments.url, arguments.ws_url, arguments.email, arguments.password
-    path = demo_file(settings)
-    if path.exists() and url is None:
-        demo = json.loads(path.read_text(encoding="utf-8"))
-        url, ws_url = demo["url"], ws_url or demo["wsUrl"]
-        admin = next(account for account in demo["accounts"] if account["role"] == "ADMIN")
-        if email is None:
-            email, password = admin["email"], admin["password"]
-    if not url:
-        raise SettingsError("--url: no server runs with --demo on this DATA_DIR; name one")
-    if not email or not password:
-        raise SettingsError("--email, --password: an ADMIN's are wanted")
-    return url.rstrip("/"), (ws_url or url).rstrip("/"), email, password

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
+from collections import Counter
 from typing import Any, Final
 from uuid import uuid4
 
@@ -24,8 +26,12 @@ class Student:
         self._seq = 0
         self._unacked: dict[int, dict[str, Any]] = {}
         self._interval_s = 5.0
+        self._confirming: set[asyncio.Task[None]] = set()
+        self._client.on("command", self._told)
+        self._over = False
         self.session_id = ""
         self.beats_acked = 0
+        self.shown: Counter[str] = Counter()  # commands, by id
 
     async def start(self) -> None:
         """Connect and start; what was kept is sent again."""
@@ -35,6 +41,7 @@ class Student:
                 started = await self._client.call("start", {"examId": self._exam_id})
                 self.session_id = started["session"]["id"]
                 self._interval_s = started["heartbeatIntervalMs"] / 1000
+                self._over = started["session"]["endTime"] is not None
                 await self._replay()
             except (Disconnected, Refused) as error:
                 self._tally.refused[str(error) or "disconnected"] += 1
@@ -44,9 +51,9 @@ class Student:
                 return
 
     async def take_part(self, until: float) -> None:
-        """Behave like a student until `until` (perf_counter)."""
+        """Behave like a student until `until` (perf_counter), or until a proctor ends it."""
         beat_at = time.perf_counter() + random.random() * self._interval_s  # noqa: S311 a spread
-        while time.perf_counter() < until:
+        while time.perf_counter() < until and not self._over:
             await asyncio.sleep(random.expovariate(1.0))
             try:
                 if time.perf_counter() >= beat_at:
@@ -75,8 +82,30 @@ class Student:
             except Refused as error:
                 await _wait_out(error, self._tally)
             else:
+                await asyncio.gather(*self._confirming)
                 await self._client.close()
                 return
+
+    async def raise_hand(self) -> None:
+        """Raise it, and see that it is recorded."""
+        self._keep("raise_hand", {"text": "A question, please."})
+        while self._seq in self._unacked:
+            try:
+                await self._replay()
+            except Disconnected:  # whoever takes part comes back and sends it
+                await asyncio.sleep(AGAIN_S)
+
+    def _told(self, command: dict[str, Any]) -> None:
+        """Show a command once, and confirm it each time that it is given."""
+        self.shown[command["id"]] += command["id"] not in self.shown
+        self._over = self._over or command["action"] == "terminate"
+        task = asyncio.create_task(self._confirm(command["id"]))
+        self._confirming.add(task)
+        task.add_done_callback(self._confirming.discard)
+
+    async def _confirm(self, command_id: str) -> None:
+        with contextlib.suppress(Disconnected, Refused):  # it is given again after the next start
+            await self._client.call("command_ack", {"commandId": command_id})
 
     async def _beat(self) -> None:
         self._tally.heartbeats["sent"] += 1

@@ -35,6 +35,8 @@ class Tally:
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     consoles: list[Watched] = field(default_factory=list)
+    commands: Counter[str] = field(default_factory=Counter)  # by fate
+    wrong: list[str] = field(default_factory=list)  # what supervision came to and should not have
 
     def sent(self, event: Event, kind: str, *, offline: bool) -> None:
         """An event happened; it says how long delivery takes unless it had to wait for a connection."""
@@ -62,9 +64,8 @@ class Tally:
         return {event for console in self.consoles for event, times in console.seen.items() if times > 1}
 
     def good(self) -> bool:
-        return not (
-            self.missing() or self.twice() or self.heartbeats["missing"] or any(one.gaps for one in self.consoles)
-        )
+        gaps = any(one.gaps for one in self.consoles)
+        return not (self.missing() or self.twice() or self.heartbeats["missing"] or gaps or self.wrong)
 
     def table(self) -> Table:
         """One row a kind of event."""
@@ -96,6 +97,8 @@ class Tally:
             f"{self.drops} connections dropped and came back; {self.duplicates} events sent again were known; "
             f"{len(self.consoles)} consoles, {gaps} gaps, {len(self.twice())} events seen twice"
         )
+        yield "commands: " + ", ".join(f"{times} {fate.lower()}" for fate, times in sorted(self.commands.items()))
+        yield from (f"WRONG: {line}" for line in self.wrong)
         if self.refused:
             yield "refused: " + ", ".join(f"{code} {times}" for code, times in sorted(self.refused.items()))
         yield "Nothing is missing." if self.good() else "SOMETHING IS MISSING."
