@@ -34,7 +34,7 @@ from models.errors import (
     Unavailable,
     UnknownEvent,
 )
-from models.fields import Payload
+from models.fields import Document, Payload
 from models.idempotency import Key
 from models.store import Store
 
@@ -69,20 +69,25 @@ def detail(error: ErrorDetails) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One client event of a namespace: its name, its method, what it takes."""
+    """One client event of a namespace: its name, its method, what it takes, what its ack has as `data`."""
 
     name: str
     method: Callable[[Any, Connection, Any], Awaitable[Json]]
     payload: type[Payload]
+    answer: type[Document]
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Awaitable[Json]])
 
 
-def event(method: _Method) -> _Method:
+def event(answer: type[Document]) -> Callable[[_Method], _Method]:
     """Make `on_<name>(self, connection, payload: Model)` the handler of the client event `<name>`."""
-    method.__dict__["is_event"] = True
-    return method
+
+    def decorate(method: _Method) -> _Method:
+        method.__dict__["answer"] = answer
+        return method
+
+    return decorate
 
 
 class NoPayload(Payload):
@@ -105,18 +110,21 @@ class Auth(Payload):
 class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types
     """A namespace for some roles. Its events are those of the table, not whatever method is called on_…"""
 
+    path: ClassVar[str]
     roles: ClassVar[frozenset[Role]]
+    pushes: ClassVar[dict[str, type[Document]]]  # what clients are sent, by event
     events: ClassVar[dict[str, Event]] = {}
 
     def __init_subclass__(cls) -> None:
         cls.events = {
-            name.removeprefix("on_"): Event(name.removeprefix("on_"), method, get_type_hints(method)["payload"])
-            for name, method in vars(cls).items()
-            if getattr(method, "is_event", False)
+            name: Event(name, method, get_type_hints(method)["payload"], method.answer)
+            for method_name, method in vars(cls).items()
+            for name in [method_name.removeprefix("on_")]
+            if hasattr(method, "answer")
         }
 
-    def __init__(self, namespace: str, store: Store, connections: Connections) -> None:
-        super().__init__(namespace)
+    def __init__(self, store: Store, connections: Connections) -> None:
+        super().__init__(self.path)
         self.store = store
         self.connections = connections
 

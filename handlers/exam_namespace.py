@@ -13,18 +13,20 @@ from handlers.binding import Binding
 from handlers.broadcast import chat_view, concern
 from handlers.connections import Connection, Connections
 from handlers.delivery import Delivery
+from handlers.events import ChatMessage, Ended, HeartbeatAck, Nothing, Recorded, Replayed, Started
 from handlers.reports import AnyActivity, Chat, Item, LowerHand, RaiseHand, Replay, Report, TabChange, seq_of
 from models.activity import Entry
 from models.actors import Role
 from models.clock import remaining_ms
+from models.command import Command
 from models.database import Stored
 from models.errors import Conflict, InvalidPayload, ProctoringError, UnknownEvent
 from models.exams import view as exam_view
 from models.fields import Id, Payload, now
 from models.lifecycle import is_over
-from models.records import Recorded
+from models.records import Recorded as Record
 from models.seqs import Seqs
-from models.session import REPLAY_AFTER_END, entry_of
+from models.session import REPLAY_AFTER_END, ProctoringSession, entry_of
 from models.store import Store
 
 _CHAT_AT_START: Final = 100
@@ -44,23 +46,24 @@ class CommandAck(Payload):
 class ExamNamespace(Namespace):
     """What a student's exam client can do."""
 
+    path = "/exam"
     roles = frozenset({Role.STUDENT})
+    pushes = {"chat": ChatMessage, "session": ProctoringSession, "command": Command, "replaced": Nothing}
 
     def __init__(
         self,
-        namespace: str,
         store: Store,
         connections: Connections,
         binding: Binding,
         delivery: Delivery,
         heartbeat_interval_ms: int,
     ) -> None:
-        super().__init__(namespace, store, connections)
+        super().__init__(store, connections)
         self.binding = binding
         self.delivery = delivery
         self.heartbeat_interval_ms = heartbeat_interval_ms
 
-    @event
+    @event(Started)
     async def on_start(self, connection: Connection, payload: Start) -> Json:
         if connection.exams - {payload.exam_id}:
             raise Conflict("This connection takes part in another exam.")
@@ -99,39 +102,39 @@ class ExamNamespace(Namespace):
                 connection.exams.clear()
             raise
 
-    @event
+    @event(HeartbeatAck)
     async def on_heartbeat(self, connection: Connection, payload: NoPayload) -> Json:
         session = _running(connection)
         self.store.watch.alive(session, self.heartbeat_interval_ms)
         at = await self.store.heartbeats.beat(session["_id"], session["examId"])
         return heartbeat_ack(at, connection.session or session, self.heartbeat_interval_ms)
 
-    @event
+    @event(Recorded)
     async def on_tab_change(self, connection: Connection, payload: TabChange) -> Json:
         return await self._record(connection, payload)
 
-    @event
+    @event(Recorded)
     async def on_chat(self, connection: Connection, payload: Chat) -> Json:
         return await self._record(connection, payload)
 
-    @event
+    @event(Recorded)
     async def on_activity(self, connection: Connection, payload: AnyActivity) -> Json:
         return await self._record(connection, payload)
 
-    @event
+    @event(Recorded)
     async def on_raise_hand(self, connection: Connection, payload: RaiseHand) -> Json:
         return await self._record(connection, payload)
 
-    @event
+    @event(Recorded)
     async def on_lower_hand(self, connection: Connection, payload: LowerHand) -> Json:
         return await self._record(connection, payload)
 
-    @event
+    @event(Nothing)
     async def on_command_ack(self, connection: Connection, payload: CommandAck) -> Json:
         await self.store.commands.acknowledge(_started(connection), payload.command_id)
         return {}
 
-    @event
+    @event(Replayed)
     async def on_replay(self, connection: Connection, payload: Replay) -> Json:
         session = _started(connection)
         late = is_over(session)
@@ -156,7 +159,7 @@ class ExamNamespace(Namespace):
         duplicates = sum(result.duplicate for result in stored)
         return {"recorded": len(stored) - duplicates, "duplicates": duplicates, "rejected": rejected}
 
-    @event
+    @event(Ended)
     async def on_end(self, connection: Connection, payload: NoPayload) -> Json:
         started = _started(connection)
         session = await self.connections.deadline.keep(lambda: self.store.sessions.end(started, connection.actor))
@@ -171,7 +174,7 @@ class ExamNamespace(Namespace):
         await self._follow(connection, [recorded])
         return recorded.ack()
 
-    async def _follow(self, connection: Connection, stored: list[Recorded]) -> None:
+    async def _follow(self, connection: Connection, stored: list[Record]) -> None:
         """What follows from what was recorded just now."""
         session = _started(connection)
         new = [one.record for one in stored if not one.duplicate]

@@ -55,7 +55,7 @@ ANYONE: Final[frozenset[Role]] = frozenset()
 # Routes that need no token, for telling what an unknown route or method is answered without one.
 _PUBLIC: Final = frozenset({"/routes/auth/login"})
 # Answered also while as many as may wait for the database do.
-_WAIT_FOR_NOTHING: Final = frozenset({"/healthz", "/openapi.json"})
+_WAIT_FOR_NOTHING: Final = frozenset({"/healthz", "/openapi.json", "/asyncapi.json"})
 
 Load = Callable[[Store, Actor, ObjectId], Awaitable[Stored]]
 _Handler = Callable[..., Awaitable[web.Response]]

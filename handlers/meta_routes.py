@@ -13,6 +13,7 @@ from models.fields import Document
 routes = web.RouteTableDef()
 
 OPENAPI: Final = web.AppKey("openapi", dict[str, Any])
+ASYNCAPI: Final = web.AppKey("asyncapi", dict[str, Any])
 
 
 class Health(Document):
@@ -42,3 +43,10 @@ async def readyz(request: web.Request) -> web.Response:
 async def openapi(request: web.Request) -> web.Response:
     """This document."""
     return reply(request.app[OPENAPI])
+
+
+@routes.get("/asyncapi.json")
+@operation(ANYONE, answer=dict[str, Any])
+async def asyncapi(request: web.Request) -> web.Response:
+    """The same for Socket.IO: every event, its ack, and what is pushed."""
+    return reply(request.app[ASYNCAPI])

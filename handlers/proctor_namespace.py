@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from handlers.base import Json, Namespace, Request, event
 from handlers.broadcast import Broadcast, console_room
 from handlers.connections import Connection, Connections
+from handlers.events import ActivityPush, Commanded, CommandsPush, Joined, Nothing, PresencePush, Recorded
 from models.activity import ActivityType, Entry, Text
 from models.activity import view as activity_view
 from models.actors import SUPERVISORS, Role
@@ -42,7 +43,7 @@ class Leave(Payload):
     exam_id: Id
 
 
-class Chat(Request):
+class ProctorChat(Request):
     exam_id: Id
     session_id: Id | None = None
     text: Text
@@ -81,7 +82,7 @@ _NEEDED: Final[dict[str, frozenset[str]]] = {
 }
 
 
-class LowerHand(Request):
+class LowerStudentHand(Request):
     session_id: Id
 
 
@@ -94,13 +95,15 @@ class Review(Request):
 class ProctorNamespace(Namespace):
     """What a proctor's console can do."""
 
+    path = "/proctor"
     roles = SUPERVISORS
+    pushes = {"activity": ActivityPush, "presence": PresencePush, "commands": CommandsPush}
 
-    def __init__(self, namespace: str, store: Store, connections: Connections, broadcast: Broadcast) -> None:
-        super().__init__(namespace, store, connections)
+    def __init__(self, store: Store, connections: Connections, broadcast: Broadcast) -> None:
+        super().__init__(store, connections)
         self.broadcast = broadcast
 
-    @event
+    @event(Joined)
     async def on_join(self, connection: Connection, payload: Join) -> Json:
         try:
             async with asyncio.timeout(_JOIN_S):  # it only reads: what is cut off leaves nothing half done
@@ -147,14 +150,14 @@ class ProctorNamespace(Namespace):
             "reset": reset,
         }
 
-    @event
+    @event(Nothing)
     async def on_leave(self, connection: Connection, payload: Leave) -> Json:
         await self.store.exams.get(connection.actor, payload.exam_id)
         await self._leave(connection, payload.exam_id)
         return {}
 
-    @event
-    async def on_chat(self, connection: Connection, payload: Chat) -> Json:
+    @event(Recorded)
+    async def on_chat(self, connection: Connection, payload: ProctorChat) -> Json:
         exam = await self.store.exams.get(connection.actor, payload.exam_id)
         actor = connection.actor
         once = f"request:{actor.id}:{payload.request_id.lower()}"
@@ -181,7 +184,7 @@ class ProctorNamespace(Namespace):
         recorded = await self.store.log.append(entry)
         return {"id": recorded.record["id"], "offset": recorded.record["offset"]}
 
-    @event
+    @event(Commanded)
     async def on_command(self, connection: Connection, payload: GivenCommand) -> Json:
         actor = connection.actor
         if payload.action == "reinstate" and actor.role is not Role.ADMIN:
@@ -202,12 +205,12 @@ class ProctorNamespace(Namespace):
         order_id = order_id_of(actor.id, payload.request_id)
         return {"commands": await self.store.orders.give(order_id, exam, session, wish)}
 
-    @event
-    async def on_lower_hand(self, connection: Connection, payload: LowerHand) -> Json:
+    @event(Recorded)
+    async def on_lower_hand(self, connection: Connection, payload: LowerStudentHand) -> Json:
         session = await self._session(connection, payload.session_id)
         return await self._record(connection, payload, session, "hand_lowered", {})
 
-    @event
+    @event(Recorded)
     async def on_review(self, connection: Connection, payload: Review) -> Json:
         session = await self._session(connection, payload.session_id)
         data = payload.model_dump(by_alias=True, include={"verdict", "note"}, exclude_none=True)

@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from handlers.base import Json
+from handlers.events import HeartbeatAck
 from handlers.exam_namespace import heartbeat_ack
 from handlers.http import (
     DEFAULT_LIMIT,
@@ -51,13 +52,6 @@ class TabChangePayload(Payload):
 
 class HeartbeatPayload(Payload):
     session_id: Id
-
-
-class HeartbeatAck(Document):
-    server_time: Instant
-    remaining_ms: Annotated[int, Field(description="milliseconds")]
-    next_heartbeat_ms: Annotated[int, Field(description="milliseconds")]
-    status: Status
 
 
 class Heartbeat(Document):

@@ -21,6 +21,7 @@ from handlers import (
     proctoring_routes,
     user_routes,
 )
+from handlers.asyncapi import make_asyncapi
 from handlers.base import Elsewhere
 from handlers.binding import Binding
 from handlers.broadcast import Broadcast
@@ -66,8 +67,8 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     store.commands.subscribe(delivery.commands)
     interval_ms = settings.heartbeat_interval_ms
     binding = Binding(server, store, connections, interval_ms)
-    server.register_namespace(ExamNamespace("/exam", store, connections, binding, delivery, interval_ms))
-    server.register_namespace(ProctorNamespace("/proctor", store, connections, broadcast))
+    server.register_namespace(ExamNamespace(store, connections, binding, delivery, interval_ms))
+    server.register_namespace(ProctorNamespace(store, connections, broadcast))
     server.register_namespace(Elsewhere())
 
     app = web.Application(middlewares=[paced, errors], client_max_size=MAX_BODY)
@@ -77,6 +78,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     for module in _ROUTES:
         app.add_routes(module.routes)
     app[meta_routes.OPENAPI] = make_openapi(app)
+    app[meta_routes.ASYNCAPI] = make_asyncapi((ExamNamespace, ProctorNamespace))
     _allow_origins(app, settings.cors_origins)
     app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
     sockets = app if settings.ws_port is None else web.Application(middlewares=[paced])

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import jsonschema
 import socketio
+
+from handlers.asyncapi import make_asyncapi
+from handlers.exam_namespace import ExamNamespace
+from handlers.proctor_namespace import ProctorNamespace
 
 WAIT_S = 10
 
@@ -81,7 +86,10 @@ class Api:
 
 
 class Socket:
-    """One Socket.IO connection. `call` gives the whole ack; what is pushed waits in order, by event."""
+    """One Socket.IO connection. `call` gives the whole ack; what is pushed waits in order, by event.
+
+    Every ack of a known event, and all that is pushed, is checked against the AsyncAPI document.
+    """
 
     def __init__(self, url: str, namespace: str):
         self.url, self.namespace = url, namespace
@@ -89,6 +97,7 @@ class Socket:
         self.received: dict[str, asyncio.Queue[Any]] = defaultdict(asyncio.Queue)
         self.seen: deque[Any] = deque()  # what a message had beside the activity that was looked for
         self.gone = asyncio.Event()
+        self.wrong: list[Exception] = []  # of what was pushed
         self.client.on("*", self._pushed, namespace=namespace)
         self.client.on("disconnect", self._disconnected, namespace=namespace)
 
@@ -99,7 +108,9 @@ class Socket:
 
     async def call(self, event: str, *payload: Any) -> Any:
         data = payload if len(payload) > 1 else payload[0] if payload else None
-        return await self.client.call(event, data, namespace=self.namespace, timeout=WAIT_S)
+        ack = await self.client.call(event, data, namespace=self.namespace, timeout=WAIT_S)
+        check_message(self.namespace, f"{event}_ack", ack)
+        return ack
 
     async def ok(self, event: str, *payload: Any) -> Any:
         ack = await self.call(event, *payload)
@@ -145,10 +156,42 @@ class Socket:
         await self.client.disconnect()
 
     def _pushed(self, event: str, data: Any = None) -> None:
+        try:
+            key = f"{event}_push" if f"{event}_push" in _messages(self.namespace) else event
+            assert key in _messages(self.namespace), f"{event} is not in the contract"
+            check_message(self.namespace, key, data)
+        except (AssertionError, jsonschema.ValidationError) as error:
+            self.wrong.append(error)
         self.received[event].put_nowait(data)
 
     def _disconnected(self, *_: Any) -> None:
         self.gone.set()
+
+
+ASYNCAPI = make_asyncapi((ExamNamespace, ProctorNamespace))
+
+
+def _messages(namespace: str) -> dict[str, Any]:
+    messages: dict[str, Any] = ASYNCAPI["channels"].get(namespace.strip("/"), {}).get("messages", {})
+    return messages
+
+
+@cache
+def _validator(namespace: str, key: str) -> Any:
+    schema = _messages(namespace)[key]["payload"] | {"components": ASYNCAPI["components"]}
+    return jsonschema.Draft202012Validator(schema)
+
+
+def check_message(namespace: str, key: str, payload: Any) -> None:
+    """Check an ack or a push against the published contract; of a long list the first few."""
+    if key in _messages(namespace):
+        _validator(namespace, key).validate(_shortened(payload))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(one) for name, one in value.items()}
+    return [_shortened(one) for one in value[:5]] if isinstance(value, list) else value
 
 
 def lasting(session: dict[str, Any]) -> dict[str, Any]:

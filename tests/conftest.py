@@ -107,6 +107,7 @@ async def connect(server: Running) -> AsyncIterator[Connect]:
     for socket in sockets:
         with contextlib.suppress(Exception):
             await socket.close()
+    assert [socket.wrong for socket in sockets if socket.wrong] == []
 
 
 @dataclass

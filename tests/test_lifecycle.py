@@ -120,11 +120,18 @@ async def joined(connect: Connect, person: Person, exam_id: str) -> Socket:
 
 
 async def shown(console: Socket, session_id: str, **wanted: Any) -> Any:
-    """The session as a console is pushed it, once it is like this."""
-    while True:
+    """The session as a console is pushed it, once it is like this; what else is pushed before is passed over."""
+    return (await all_shown(console, session_id, **wanted))[0]
+
+
+async def all_shown(console: Socket, *session_ids: str, **wanted: Any) -> list[Any]:
+    """`shown` for each of these sessions, in whatever order they come."""
+    seen: dict[str, Any] = {}
+    while not seen.keys() >= set(session_ids):
         for item in (await console.next("presence"))["items"]:
-            if item["id"] == session_id and wanted.items() <= item.items():
-                return item
+            if wanted.items() <= item.items():
+                seen.setdefault(item["id"], item)
+    return [seen[session_id] for session_id in session_ids]
 
 
 async def silence(*waits: tuple[Socket, str]) -> None:

@@ -21,6 +21,7 @@ TABLE: list[tuple[str, str, str, dict[str, Any] | None]] = [
     ("++++++", "GET", "/healthz", None),
     ("++++++", "GET", "/readyz", None),
     ("++++++", "GET", "/openapi.json", None),
+    ("++++++", "GET", "/asyncapi.json", None),
     ("++++++", "POST", "/routes/auth/login", {"email": "{email}", "password": PASSWORD}),
     ("U+++++", "POST", "/routes/auth/logout", None),
     ("U+++++", "GET", "/routes/auth/me", None),
