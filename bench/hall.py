@@ -27,7 +27,7 @@ class Hall:
     """Students and consoles of one server, not yet connected."""
 
     def __init__(self, world: World, server: Process, database: Process) -> None:
-        self.server, self.database = server, database
+        self.server, self.database, self.world = server, database, world
         self.books = Books()
         self.students = [
             Student(self.books, token, world.exam_id, client_id=str(uuid4())) for _, token in world.students

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -11,13 +12,18 @@ from bench import pace
 from bench.books import Figures, quantile
 from bench.client import clock
 from bench.hall import Hall
+from bench.http import post
 from bench.people import Student
+from bench.world import PASSWORD
 
 _FIRST: Final = 50  # connected before memory is read, so that what is loaded once is not counted
 _SETTLE_S: Final = 3.0
 _BEAT_S: Final = 5.0
 _OFTEN_S: Final = 2.0
 _FANOUT_RATE: Final = 200.0
+_INSIDE: Final = 200  # who are in before the others arrive
+_RUSH_BEAT_S: Final = 1.0
+_WITHIN_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,50 @@ async def herd(hall: Hall, size: Size) -> Figures:
     }
 
 
+async def rush(hall: Hall, arrive: Callable[[Student, str], Awaitable[None]]) -> Figures:
+    """The first students beat every second; all others arrive within two seconds. The beats that were due while they
+    did, until the last was served.
+    """
+    inside, outside = hall.students[:_INSIDE], list(zip(hall.students, hall.world.emails, strict=True))[_INSIDE:]
+    await hall.enter(inside)
+    beats = pace.at_moments(pace.in_turn(_RUSH_BEAT_S, [student.beat for student in inside], clock()))
+    beating = asyncio.create_task(beats)
+    await asyncio.sleep(_SETTLE_S)
+    dice = random.Random(len(outside))
+
+    async def one(student: Student, email: str) -> None:
+        await asyncio.sleep(dice.uniform(0, _WITHIN_S))
+        await arrive(student, email)
+
+    begin = clock()
+    await asyncio.gather(*(one(*person) for person in outside))
+    end = clock()
+    beating.cancel()
+    await asyncio.wait([beating])
+    await hall.drain()
+    return hall.books.figures(begin, end, by_due=True)
+
+
+async def arrivals(hall: Hall, size: Size) -> Figures:
+    """Heartbeats while a thousand others connect and start."""
+
+    async def arrive(student: Student, _: str) -> None:
+        await hall.let_in(student)
+
+    return await rush(hall, arrive)
+
+
+async def sign_ins(hall: Hall, size: Size) -> Figures:
+    """Heartbeats while two thousand others sign in."""
+
+    async def arrive(_: Student, email: str) -> None:
+        status = await post(hall.server, "/routes/auth/login", {"email": email, "password": PASSWORD})
+        if status not in (200, 503):  # done, or told to come again
+            hall.books.errors[f"a sign-in was answered {status}"] += 1
+
+    return await rush(hall, arrive)
+
+
 async def idle_often(hall: Hall, size: Size) -> Figures:
     """Every student beats every two seconds."""
     return await idle(hall, size, interval=_OFTEN_S)
@@ -113,6 +163,8 @@ SCENARIOS: Final = {
     "fanout": Scenario("Tab changes, 200 a second", fanout, (Size(200, 5),), ("ours", "node", "plain")),
     "idle": Scenario("A heartbeat every 5 s", idle, (Size(2000, seconds=10.0),), ("ours", "node")),
     "herd": Scenario("Connecting and starting at once", herd, (Size(1000),), ("ours", "node")),
+    "arrivals": Scenario("Heartbeats while 1,000 connect and start", arrivals, (Size(1200),), ("ours",)),
+    "sign-ins": Scenario("Heartbeats while 2,000 sign in", sign_ins, (Size(2200),), ("ours",)),
     "growth-students": Scenario(
         "A heartbeat every 2 s",
         idle_often,

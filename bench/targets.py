@@ -33,6 +33,8 @@ _RATIOS: Final = (
 # Scenario, figure, at most what, shown how.
 _BOUNDS: Final = (
     ("idle", "ackP99Ms", 50.0, "{:,.1f} ms", "2,000 students, a heartbeat every 5 s: ack p99"),
+    ("arrivals", "ackP99Ms", 100.0, "{:,.1f} ms", "heartbeats while 1,000 connect and start within 2 s: ack p99"),
+    ("sign-ins", "ackP99Ms", 100.0, "{:,.1f} ms", "heartbeats while 2,000 sign in within 2 s: ack p99"),
     ("soak", "ackMaxMs", 2000.0, "{:,.0f} ms", "soak: longest ack"),
     ("soak", "memoryGrowth", 0.05, "{:+.1%}", "soak: memory, from the third quarter to the fourth"),
 )
