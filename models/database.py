@@ -16,7 +16,7 @@ change of driver is a change of this file. What the queries may use was measured
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeAlias
 
@@ -42,13 +42,14 @@ _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]
         ([("examId", 1), ("userId", 1)], {"unique": True}),
         ([("userId", 1)], {}),
     ],
-    "activity": [([("examId", 1), ("sessionId", 1), ("offset", 1)], {})],
+    "activity": [],
     "heartbeats": [([("examId", 1)], {})],
     "orders": [([("examId", 1)], {}), ([("open", 1)], {})],
     "fates": [([("examId", 1)], {})],
     "revocations": [([("expiresAt", 1)], {})],
     "idempotency": [([("createdAt", 1)], {})],
 }
+_EARLIER: Final = "examId_1_sessionId_1_offset_1"  # of the log, in an earlier version; see `models/places.py`
 
 
 class Database:
@@ -66,6 +67,7 @@ class Database:
         self.starts = self._collection("starts")
         self.activity = self._collection("activity")
         self.log_notes = self._collection("logNotes")
+        self.places = self._collection("places")
         self.heartbeat_groups = self._collection("heartbeatGroups")
         self.heartbeats = self._collection("heartbeats")
         self.orders = self._collection("orders")
@@ -80,16 +82,16 @@ class Database:
 
     @property
     def of_exams(self) -> tuple[Collection, ...]:
-        """Whose documents belong to an exam, by `examId`, and go with it."""
-        return self.sessions, self.activity, self.heartbeats, self.orders, self.fates
+        """Whose documents belong to an exam, by `examId`, and go with it. Its log goes by `ActivityLog.delete`."""
+        return self.sessions, self.heartbeats, self.orders, self.fates
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that are not there yet."""
+        """Make the indexes that are not there yet, and drop those that only an earlier version wanted."""
         with patience():
             for name, indexes in _INDEXES.items():
                 collection = self._database[name]
                 for old, index in (await collection.index_information()).items():
-                    if "expireAfterSeconds" in index:  # an earlier version's
+                    if old == _EARLIER or "expireAfterSeconds" in index:
                         await collection.drop_index(old)
                 for keys, options in indexes:
                     await collection.create_index(keys, **options)
@@ -130,6 +132,12 @@ async def find_by_ids(
         query = {"_id": {"$in": wanted[first : first + IDS_A_QUERY]}}
         found |= {one["_id"]: one for one in await collection.find(query, fields).to_list(None)}
     return found
+
+
+async def delete_by_ids(collection: Collection, ids: Sequence[Any]) -> None:
+    """Delete the documents with these `_id`s, IDS_A_QUERY at a time, in order."""
+    for first in range(0, len(ids), IDS_A_QUERY):
+        await collection.delete_many({"_id": {"$in": ids[first : first + IDS_A_QUERY]}})
 
 
 def patience(seconds: float = LONG_S) -> AbstractContextManager[object]:

@@ -67,10 +67,10 @@ class ExamLog:
         self._opening = asyncio.Lock()
         self._opened = False
         self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
-        self._known = Known(database.activity, database.log_notes, exam_id)
-        self._noted = 0
+        self._known = Known(database, exam_id)
         self._noting: asyncio.Task[None] | None = None
-        self.head = 0
+        self.places = self._known.places
+        self.head = self._noted = 0
 
     async def open(self) -> None:
         """Find the head and all that tells a repeat, once: from the note, and the records after it."""
@@ -193,8 +193,7 @@ class ExamLog:
             try:
                 if self._unsure:
                     await self._catch_up()
-                records = self._number(batch)
-                if records:
+                if records := self._number(batch):
                     await self._insert(records)
                     await self._hand_over([record for _, record in records])
                     for one, record in records:

@@ -15,6 +15,7 @@ from models.errors import Conflict, InvalidPayload, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.groups import Groups
 from models.lifecycle import LIVE
+from models.log import ActivityLog
 from models.organisations import OrganisationName, Organisations
 from models.policy import DEFAULT, Accommodation, Policy
 from models.users import Users
@@ -47,10 +48,11 @@ class ExamRecord(Exam):
 class Exams:
     """Named queries. Every one that takes an actor sees only what that actor may see."""
 
-    def __init__(self, database: Database, organisations: Organisations, users: Users) -> None:
+    def __init__(self, database: Database, organisations: Organisations, users: Users, log: ActivityLog) -> None:
         self._database = database
         self._organisations = organisations
         self._users = users
+        self._log = log
         self._seen = Groups(self.seen, most=_MOST_A_GROUP)
 
     async def create(self, new_id: ObjectId, organisation_id: ObjectId, fields: dict[str, Any]) -> Stored:
@@ -164,7 +166,7 @@ class Exams:
             with patience():
                 for collection in self._database.of_exams:
                     await collection.delete_many(within)
-                await self._database.log_notes.delete_one(one)
+                await self._log.delete(exam["_id"])
         elif await self._database.sessions.find_one(within):
             raise Conflict("The exam has proctoring sessions.")
         await self._database.exams.delete_one(one)

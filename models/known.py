@@ -18,9 +18,10 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from models.activity import Entry
-from models.database import Collection, Stored, find_by_ids
+from models.database import Database, Stored, find_by_ids
 from models.fields import now
 from models.offsets import record_id
+from models.places import Places
 from models.seqs import Seqs
 from models.summary import Summary
 
@@ -41,10 +42,11 @@ class _Guarded(NamedTuple):
 class Known:
     """Of one exam's log, up to its head."""
 
-    def __init__(self, activity: Collection, notes: Collection, exam_id: ObjectId) -> None:
-        self._activity = activity
-        self._notes = notes
+    def __init__(self, database: Database, exam_id: ObjectId) -> None:
+        self._activity = database.activity
+        self._notes = database.log_notes
         self._exam_id = exam_id
+        self.places = Places(database, exam_id)
         self._clients: defaultdict[Client, Seqs] = defaultdict(Seqs)
         self._guards: dict[Guard, _Guarded] = {}
         self._chat: defaultdict[ObjectId | None, dict[int, Stored]] = defaultdict(dict)
@@ -53,6 +55,7 @@ class Known:
     def add(self, record: Stored) -> None:
         """Remember a stored record."""
         session_id, offset = record["sessionId"], record["offset"]
+        self.places.add(session_id, offset)
         if record.get("guard") is not None:
             self._guards[session_id, record["guard"]] = _Guarded(offset, record["receivedAt"])
         elif record["clientId"] is not None and record["seq"] is not None:
@@ -83,7 +86,7 @@ class Known:
             return self._guards[entry.session_id, entry.once].offset
         offsets = self._clients[entry.session_id, entry.client_id or ""].offsets
         if entry.seq not in offsets:
-            async for record in self._activity.find({"examId": self._exam_id, "sessionId": entry.session_id}):
+            async for record in self.places.records(entry.session_id, since=0):
                 if record["clientId"] == entry.client_id and record["seq"] is not None:
                     offsets[record["seq"]] = record["offset"]
         return offsets.get(entry.seq or 0, 0)
@@ -108,11 +111,13 @@ class Known:
         # One that is ahead of the log, as after a backup was put back by halves, says nothing.
         if (
             not note
-            or "summaries" not in note
+            or "places" not in note
             or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])})
         ):
             return 0
         written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in note["chat"]])
+        if not await self.places.load(note["offset"], note["places"]):
+            return 0
         for session_id, client_id, dense, sparse in note["clients"]:
             self._clients[session_id, client_id] = Seqs(dense, sparse)
         for session_id, guard, offset, at in note["guards"]:
@@ -136,9 +141,11 @@ class Known:
             "guards": [[*guard, *guarded] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)],
             "chat": [offset for written in self._chat.values() for offset in written],
             "summaries": [[session_id, summary.note()] for session_id, summary in self.summaries.items()],
+            "places": self.places.note(),
         }
 
     async def save(self, note: Stored) -> None:
+        await self.places.store(note["offset"])  # first: what a note speaks of is there
         # Another process may have noted more: then there is nothing to replace, and no room for a new one.
         older = {"_id": self._exam_id, "offset": {"$lt": note["offset"]}}
         with suppress(DuplicateKeyError):

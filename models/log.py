@@ -57,6 +57,15 @@ class ActivityLog:
         self._logs.pop(exam_id, None)
         self._used.pop(exam_id, None)
 
+    async def delete(self, exam_id: ObjectId) -> None:
+        """Delete an exam's log. After a failure it can be deleted again."""
+        await self.of(exam_id).close()
+        self.forget(exam_id)
+        log = ExamLog(self._database, exam_id, ())  # opened anew, it has seen what other processes wrote
+        await log.open()
+        await self._database.log_notes.delete_one({"_id": exam_id})
+        await log.places.delete()
+
     async def append(self, entry: Entry) -> Recorded:
         """Record one entry; raises what ExamLog.append answers in its place."""
         (result,) = await self.of(entry.exam_id).append([entry])
@@ -72,9 +81,9 @@ class ActivityLog:
         self, exam_id: ObjectId, session_id: ObjectId, since: int, activity_type: str | None, limit: int
     ) -> list[Stored]:
         """One session's records after `since`, in offset order."""
-        query = {"examId": exam_id, "sessionId": session_id, "offset": {"$gt": since}}
-        found: list[Stored] = []
-        async for record in self._database.activity.find(query).sort("offset", 1):
+        log, found = self.of(exam_id), list[Stored]()
+        await log.open()
+        async for record in log.places.records(session_id, since):
             if activity_type in (None, record["type"]):
                 found.append(record)
                 if len(found) == limit:

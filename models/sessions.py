@@ -167,4 +167,3 @@ class Sessions:
     async def forget_exam(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of a rehearsal that is about to be deleted."""
         self._heartbeats.forget({session["_id"] for session in await self.of_exam(exam_id)})
-        self._log.forget(exam_id)

@@ -58,8 +58,8 @@ class Store:
     ) -> Store:
         organisations = Organisations(database)
         users = Users(database, organisations, passwords)
-        exams = Exams(database, organisations, users)
         log = ActivityLog(database)
+        exams = Exams(database, organisations, users, log)
         heartbeats = Heartbeats(database)
         sessions = Sessions(database, exams, log, heartbeats)
         commands = Commands(database)

@@ -79,7 +79,8 @@ class Log:
 
     def __init__(self, store: Store) -> None:
         self.activity = Collection(store.database.activity)
-        self.log_notes = store.database.log_notes
+        self.log_notes: Any = store.database.log_notes
+        self.places: Any = store.database.places
         self.told = Told()
         database: Any = self
         self.log = ExamLog(database, EXAM, [self.told])

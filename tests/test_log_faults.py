@@ -70,7 +70,7 @@ async def test_a_record_that_the_database_refuses_takes_nothing_with_it_and_noth
     store: Store, numbered: bool
 ) -> None:
     database: Any = store.database.activity.database
-    await database.command("collMod", "activity", validator={"data.durationMs": {"$ne": 4}})
+    await database.create_collection("activity", validator={"data.durationMs": {"$ne": 4}})
     one = Log(store)
     await one.append(entry(client_id="c", seq=100))
 
