@@ -56,6 +56,7 @@ class Binding:
                 old = self._connections.bound(session["_id"])
                 if old is not connection:
                     await self._take_over(connection, old, session)
+                    session = await self._store.sessions.by_id(session["_id"])  # as it was when it got its connection
                 session = await self._store.watch.arrive(session, self._heartbeat_interval_ms)
                 self._connections.refresh(session)
         finally:

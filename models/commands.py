@@ -83,13 +83,19 @@ class Commands:
     def subscribe(self, subscriber: Subscriber) -> None:
         self._subscribers.append(subscriber)
 
-    async def add(self, order: Stored) -> CommandList:
-        """The commands of an order that was carried out; who subscribes is told of those that are new."""
+    async def add(self, order: Stored, before: ExamCommands) -> CommandList:
+        """The commands of an order that was carried out, as they are now; who subscribes is told of those that are new.
+
+        `before`: the exam's, opened before the order was closed.
+        """
         of_exam = await self.of(order["examId"])
-        new = of_exam.add(order)
+        new = before.add(order)
+        if before is not of_exam:  # it was forgotten meanwhile
+            of_exam.add(order)
         if new:
-            await self._tell(order["examId"], new)
-        return [of_exam.by_id[command_id] for command_id, _ in order["commands"]]
+            await self._tell(order["examId"], [of_exam.by_id[one["id"]] for one in new])
+            await self._expire_over(of_exam, [one["sessionId"] for one in new][:1] if order["sessionId"] else ())
+        return [dict(of_exam.by_id[command_id]) for command_id, _ in order["commands"]]
 
     async def of(self, exam_id: ObjectId) -> ExamCommands:
         """One exam's commands, read once."""
@@ -117,7 +123,7 @@ class Commands:
         """A subscriber of sessions: what is pending of one that is over expires, but for what ended it."""
         over = [session for session in sessions if is_over(session)]
         if over:
-            task = asyncio.create_task(self._expire_over(over))
+            task = asyncio.create_task(self._sessions_over(over))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -125,13 +131,17 @@ class Commands:
         """Drop what is remembered of an exam that was deleted."""
         self._exams.pop(exam_id, None)
 
-    async def _expire_over(self, sessions: list[Stored]) -> None:
+    async def _sessions_over(self, sessions: list[Stored]) -> None:
         for session in sessions:
             try:
-                pending = (await self.of(session["examId"])).pending(session["_id"])
-                await self._move([one for one in pending if not _ended(session, one)], "EXPIRED")
-            except PyMongoError as error:  # it does when the exam's commands are read again
+                await self._move(_lost(await self.of(session["examId"]), [session]), "EXPIRED")
+            except PyMongoError as error:  # the sweep comes back to it
                 logger.warning("commands of session %s expire later: %s", session["_id"], error)
+
+    async def _expire_over(self, of_exam: ExamCommands, session_ids: Iterable[ObjectId]) -> None:
+        """What is pending of those of these sessions that are over meanwhile."""
+        sessions = await find_by_ids(self._sessions, session_ids)
+        await self._move(_lost(of_exam, sessions.values()), "EXPIRED")
 
     async def _move(self, commands: CommandList, fate: str) -> None:
         if commands:
@@ -174,12 +184,10 @@ class Commands:
             for command_id in step["commands"]:
                 if command_id in found.by_id:
                     meet(found.by_id[command_id], step["fate"], step["at"])
-        pending = found.pending()
-        sessions = await find_by_ids(self._sessions, {one["sessionId"] for one in pending})
-        for command in pending:  # of sessions that ended while nobody could say so
-            session = sessions.get(command["sessionId"])
-            if session is None or (is_over(session) and not _ended(session, command)):
-                meet(command, "EXPIRED", now())
+        # What nobody could say while it happened.
+        sessions = await find_by_ids(self._sessions, {one["sessionId"] for one in found.pending()})
+        for command in (*_lost(found, sessions.values()), *_old(found, now())):
+            meet(command, "EXPIRED", now())
         return found
 
     async def _sweep(self) -> None:
@@ -195,14 +203,25 @@ class Commands:
         """Let the commands expire whose time is over at `at`; forget exams where nothing is pending."""
         for exam_id, task in list(self._exams.items()):
             if task.done() and not task.cancelled() and not task.exception():
-                pending = task.result().pending()
-                await self._move([one for one in pending if one["expiresAt"] <= at], "EXPIRED")
-                if not pending:
+                of_exam = task.result()
+                await self._move(_old(of_exam, at), "EXPIRED")
+                await self._expire_over(of_exam, {one["sessionId"] for one in of_exam.pending()})
+                if not of_exam.pending():
                     self._exams.pop(exam_id, None)
 
 
 def _order_of_time(document: Stored) -> tuple[datetime, ObjectId]:
     return document["at"], document["_id"]
+
+
+def _lost(of_exam: ExamCommands, sessions: Iterable[Stored]) -> CommandList:
+    """What is pending of sessions that are over, but for what ended them."""
+    over = [session for session in sessions if is_over(session)]
+    return [one for session in over for one in of_exam.pending(session["_id"]) if not _ended(session, one)]
+
+
+def _old(of_exam: ExamCommands, at: datetime) -> CommandList:
+    return [one for one in of_exam.pending() if one["expiresAt"] <= at]
 
 
 def _ended(session: Stored, command: dict[str, Any]) -> bool:

@@ -84,7 +84,7 @@ def transition(
         case "PAUSED":
             changes["pausedAt"] = at
         case _:
-            changes |= {"endTime": at, "connectivity": "CLOSED", "order": None}
+            changes |= {"endTime": at, "connectivity": "CLOSED"}
     if given:
         changes["timeLedger"] = [*session["timeLedger"], *given]
     return changes

@@ -20,6 +20,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from models.activity import ActivityType, Entry, Source
+from models.clock import terms_of
 from models.command import Action
 from models.commands import CommandList, Commands
 from models.database import Database, Stored, find_by_ids, is_unavailable
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 _RETRY_S: Final = 0.2
 _EXPECTED: Final = timedelta(minutes=5)
 _MS_A_MINUTE: Final = 60_000
+_REMEMBERED: Final = 8  # how many orders a session remembers; the one that is open is the last, or nearly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Orders:
 
     def __init__(self, database: Database, sessions: Sessions, log: ActivityLog, commands: Commands) -> None:
         self._orders = database.orders
+        self._exams = database.exams
         self._collection = database.sessions
         self._sessions = sessions
         self._log = log
@@ -69,7 +72,9 @@ class Orders:
             order: Stored | None = await self._orders.find_one({"_id": order_id})
             if order is None:
                 order = await self._note(order_id, exam, session, wish)
-            return await self._carry_out(order) if order["open"] else await self._commands.add(order)
+            elif any(order[name] != value for name, value in _content(exam, session, wish).items()):
+                raise Conflict("This was sent before with other content.")
+            return await self._carry_out(order)
 
     async def recover(self) -> None:
         """Carry out what an earlier process had noted and not finished; of what is old, only what had been begun, for
@@ -79,7 +84,7 @@ class Orders:
             async with self._lock(order["examId"]):
                 if now() - order["at"] > _EXPECTED:
                     found = await find_by_ids(self._collection, [session_id for _, session_id in order["commands"]])
-                    begun = {key for key, session in found.items() if session["order"] == order["_id"]}
+                    begun = {key for key, one in found.items() if order["_id"] in one["orders"]}
                     order["commands"] = [one for one in order["commands"] if one[1] in begun]
                 try:
                     await self._carry_out(order)
@@ -97,14 +102,9 @@ class Orders:
             _change(session, wish.action, wish.minutes, at, None, None)  # Conflict where it does not fit
         order: Stored = {
             "_id": order_id,
-            "examId": exam["_id"],
             "organisationId": exam["organisationId"],
-            "sessionId": session["_id"] if session else None,
-            "action": wish.action,
-            "reason": wish.reason,
-            "text": wish.text,
-            "minutes": wish.minutes,
             "actorId": wish.actor_id,
+            **_content(exam, session, wish),
             "at": at,
             "open": True,
             "commands": [[ObjectId(), one["_id"]] for one in fitting],
@@ -114,43 +114,51 @@ class Orders:
 
     async def _carry_out(self, order: Stored) -> CommandList:
         """Again and again while the database is away."""
+        sessions: list[Stored] | None = None
         while True:
             try:
-                sessions = await self._change(order)
+                before = await self._commands.of(order["examId"])
+                if not order["open"]:
+                    return await self._commands.add(order, before)
+                if sessions is None:
+                    sessions = await self._change(order)
                 if sessions:
                     await self._record(order, sessions)
                 changed = {one["_id"] for one in sessions}
                 closed = {"open": False, "commands": [one for one in order["commands"] if one[1] in changed]}
                 await self._orders.update_one({"_id": order["_id"]}, {"$set": closed})
-                return await self._commands.add(order | closed)
+                order = order | closed
             except (PyMongoError, Unavailable) as error:
                 if not is_unavailable(error):
                     raise
                 logger.warning("order %s waits for the database: %s", order["_id"], error)
                 await asyncio.sleep(_RETRY_S)
-            except Conflict:  # the one session that it was for has changed meanwhile
-                await self._orders.delete_one({"_id": order["_id"]})
-                raise
+            else:
+                return await self._commands.add(order, before)
 
     async def _change(self, order: Stored) -> list[Stored]:
-        """Change the sessions of an order; those that it changed, now or before."""
+        """Change the sessions of an order; those that it changed, now or before. Where it was for one, which has
+        changed meanwhile, there is no such order any more, and Conflict is raised.
+        """
         found = await find_by_ids(self._collection, [session_id for _, session_id in order["commands"]])
-
-        def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
-            if current["order"] == order["_id"]:
-                return None
-            changes = _change(
-                current, order["action"], order["minutes"], order["at"], order["actorId"], order["reason"]
-            )
-            return changes and changes | {"order": order["_id"]}
-
         if order["action"] == "warn":
             return [session for session in found.values() if not is_over(session)]
+        exam: Stored | None = await self._exams.find_one({"_id": order["examId"]})
+
+        def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
+            if order["_id"] in current["orders"]:
+                return None
+            action, at = order["action"], order["at"]
+            changes = _change(current, action, order["minutes"], at, order["actorId"], order["reason"])
+            if action == "reinstate" and exam:  # what it allows may be another since
+                changes["terms"] = terms_of(exam, current["userId"])
+            return changes | {"orders": [*current["orders"][1 - _REMEMBERED :], order["_id"]]}
+
         results = await self._sessions.changes.change_all(found.values(), decide)
-        if order["sessionId"]:
-            for result in results:
-                if isinstance(result, ProctoringError):
-                    raise result
+        refused = [one for one in results if isinstance(one, ProctoringError)]
+        if order["sessionId"] and refused:
+            await self._orders.delete_one({"_id": order["_id"]})
+            raise refused[0]
         return [one[0] for one in results if not isinstance(one, ProctoringError)]
 
     async def _record(self, order: Stored, sessions: list[Stored]) -> None:
@@ -191,6 +199,18 @@ _ACTIVITIES: Final[dict[str, ActivityType]] = {"warn": "warned", "extend": "time
 def order_id_of(actor_id: ObjectId, request_id: str) -> ObjectId:
     """The id of the order that a request gives; the same for a repeat."""
     return ObjectId(hashlib.sha256(f"order\0{actor_id}\0{request_id.lower()}".encode()).hexdigest()[:24])
+
+
+def _content(exam: Stored, session: Stored | None, wish: Wish) -> dict[str, Any]:
+    """What tells a repeat from another order under the same id."""
+    return {
+        "examId": exam["_id"],
+        "sessionId": session["_id"] if session else None,
+        "action": wish.action,
+        "reason": wish.reason,
+        "text": wish.text,
+        "minutes": wish.minutes,
+    }
 
 
 def _source(order: Stored) -> Source:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from bson import ObjectId
+from pymongo.errors import PyMongoError
 
 from models.activity import Source
 from models.actors import Actor, Role
-from models.changes import Changes, Subscriber
+from models.changes import Changes, Decide, Subscriber
 from models.clock import terms_of, times_out_at
 from models.database import Database, Stored, find_page, patience
-from models.errors import NotFound
+from models.errors import NotFound, Unavailable
 from models.exams import Exams
 from models.fields import shape
 from models.groups import Lookup
@@ -25,6 +28,9 @@ from models.owed import Owed, owing
 from models.session import view
 from models.users import ExamTitle
 
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 0.5
 _ALL_S: Final = 8.0  # for reading all sessions of an exam, under load
 
 
@@ -78,7 +84,13 @@ class Sessions:
             return changes | owing(current, "session_ended", "server", due, {"status": changes["status"]}, None)
 
         session, changed = await self.changes.change(session, decide)
-        await self.settle(session, told=changed)
+        while changed:
+            try:
+                await self.settle(session, told=True)
+                break
+            except (PyMongoError, Unavailable) as error:
+                logger.warning("the end of session %s is recorded later: %s", session["_id"], error)
+                await asyncio.sleep(_RETRY_S)
         return session
 
     async def settle(self, session: Stored, *, told: bool = False) -> None:
@@ -87,12 +99,11 @@ class Sessions:
 
     async def renew_terms(self, exam: Stored) -> None:
         """Let the sessions that are not over have what the exam allows them now."""
+        await self.changes.change_all(await self.of_exam(exam["_id"]), _renewing(exam))
 
-        def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
-            terms = terms_of(exam, current["userId"])
-            return None if is_over(current) or terms == current["terms"] else {"terms": terms}
-
-        await self.changes.change_all(await self.of_exam(exam["_id"]), decide)
+    async def renew_terms_of(self, session: Stored, exam: Stored) -> Stored:
+        """The session with what the exam allows it now."""
+        return (await self.changes.change(session, _renewing(exam)))[0]
 
     async def rename_user(self, user_id: ObjectId, name: str) -> None:
         """Show a user's new name in its sessions."""
@@ -167,3 +178,11 @@ class Sessions:
     async def forget_exam(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of a rehearsal that is about to be deleted."""
         self._heartbeats.forget({session["_id"] for session in await self.of_exam(exam_id)})
+
+
+def _renewing(exam: Stored) -> Decide:
+    def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
+        terms = terms_of(exam, current["userId"])
+        return None if is_over(current) or terms == current["terms"] else {"terms": terms}
+
+    return decide

@@ -102,8 +102,16 @@ class Starting:
         if new:
             sessions |= await self._insert(group, new)
         own = [one for one in group.starts if one.key in sessions and sessions[one.key]["_id"] == one.session_id]
-        for one in await self._gone(own):
-            refused[one] = NotFound("No such exam.")
+        # Whose exam, or assignment, went while they were starting, has no session; who got more time, has it.
+        exams = await self._exams.seen([(one.exam["_id"], one.actor) for one in own])
+        gone = {one for one, exam in zip(own, exams, strict=True) if exam is None}
+        if gone:
+            await self._collection.delete_many({"_id": {"$in": [one.session_id for one in gone]}})
+            refused |= dict.fromkeys(gone, NotFound("No such exam."))
+        for one, exam in zip(own, exams, strict=True):
+            session = sessions[one.key]
+            if exam is not None and terms_of(exam, one.actor.id) != session["terms"]:
+                sessions[one.key] = await self._sessions.renew_terms_of(session, exam)
         started = [(one, sessions[one.key]) for one in own if one not in refused]
         if started:
             await self._record(started)
@@ -136,14 +144,6 @@ class Starting:
             inserted = {key: one for key, one in new.items() if key not in taken}
             return inserted | await self._find(taken)
         return new
-
-    async def _gone(self, own: list[_Start]) -> list[_Start]:
-        """Those whose exam, or assignment, went while they were starting; their sessions are taken back."""
-        seen = await self._exams.seen([(one.exam["_id"], one.actor) for one in own])
-        gone = [one for one, exam in zip(own, seen, strict=True) if exam is None]
-        if gone:
-            await self._collection.delete_many({"_id": {"$in": [one.session_id for one in gone]}})
-        return gone
 
     async def _record(self, started: list[tuple[_Start, Stored]]) -> None:
         await self._sessions.changes.tell([session for _, session in started])
@@ -189,7 +189,7 @@ def _new_session(start: _Start) -> Stored:
         "backAt": None,
         "terms": terms_of(exam, actor.id),
         "timeLedger": [],
-        "order": None,
+        "orders": [],
         "examId": exam["_id"],
         "userId": actor.id,
         "organisationId": exam["organisationId"],

@@ -24,7 +24,7 @@ async def upgrade(database: Database) -> None:
                 "missingSince": None,
                 "backAt": None,
                 "timeLedger": [],
-                "order": None,
+                "orders": [],
                 "terms": {
                     "allowedMs": (exam["duration"] if exam else 0) * 60_000,
                     "endsAt": exam["endsAt"] if exam else None,

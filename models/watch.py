@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from models.clock import times_out_at
+from models.clock import MILLISECOND, times_out_at
 from models.database import Stored
 from models.errors import NotFound, ProctoringError
 from models.fields import now
@@ -43,12 +43,13 @@ Work: TypeAlias = Callable[[], Awaitable[Stored]]
 class _Watched:
     """One session. `due`: when it is looked at next. `busy`: something is being done about it."""
 
-    __slots__ = ("busy", "due", "heard", "interval", "session")
+    __slots__ = ("busy", "due", "heard", "interval", "interval_ms", "session")
 
     def __init__(self, session: Stored, heard: datetime, interval: timedelta) -> None:
         self.session = session
         self.heard = heard
         self.interval = interval
+        self.interval_ms = interval // MILLISECOND
         self.due: datetime | None = None
         self.busy = False
 
@@ -102,7 +103,9 @@ class Watch:
         watched = self._watched.get(session["_id"])
         if watched is not None:
             watched.heard = now()
-            watched.interval = timedelta(milliseconds=interval_ms)
+            if interval_ms != watched.interval_ms:
+                watched.interval_ms, watched.interval = interval_ms, timedelta(milliseconds=interval_ms)
+                self._plan(watched)
         return watched
 
     def look(self, at: datetime) -> None:
