@@ -140,17 +140,21 @@ class ExamNamespace(Namespace):
         late = is_over(session)
         if late and now() - session["endTime"] > REPLAY_AFTER_END:
             raise Conflict("The session has been over for more than a day.")
+        log = self.store.log.of(session["examId"])
         entries: list[Entry] = []
         seqs: list[Any] = []
         rejected: list[Json] = []
+        ahead: set[object] = set()  # what counts towards the tab limit and comes before
         for item in payload.items:
             try:
-                ahead = sum(entry.counted for entry in entries)
-                entries.append(self._entry(connection, session, self._report(item), late=late, ahead=ahead))
-                seqs.append(entries[-1].seq)
+                entry = self._entry(connection, session, self._report(item), late=late, ahead=len(ahead))
+                entries.append(entry)
+                seqs.append(entry.seq)
+                if entry.counted and not await log.has(entry):
+                    ahead.add(entry.key or object())
             except (ProctoringError, ValidationError) as error:
                 rejected.append({"seq": seq_of(item), "error": to_error(error).as_dict()})
-        results = await self.store.log.of(session["examId"]).append(entries)
+        results = await log.append(entries)
         for seq, result in zip(seqs, results, strict=True):
             if isinstance(result, ProctoringError):
                 rejected.append({"seq": seq, "error": result.as_dict()})

@@ -109,7 +109,8 @@ class Socket:
     async def call(self, event: str, *payload: Any) -> Any:
         data = payload if len(payload) > 1 else payload[0] if payload else None
         ack = await self.client.call(event, data, namespace=self.namespace, timeout=WAIT_S)
-        check_message(self.namespace, f"{event}_ack", ack)
+        if event in EVENTS.get(self.namespace, ()):
+            check_message(self.namespace, f"{event}_ack", ack)
         return ack
 
     async def ok(self, event: str, *payload: Any) -> Any:
@@ -168,6 +169,7 @@ class Socket:
         self.gone.set()
 
 
+EVENTS = {namespace.path: namespace.events for namespace in (ExamNamespace, ProctorNamespace)}
 ASYNCAPI = make_asyncapi((ExamNamespace, ProctorNamespace))
 
 

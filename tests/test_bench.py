@@ -91,6 +91,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is to settle where the figures do not matter."""
     monkeypatch.setattr("bench.hall._WARM_UP_S", 0.1)
     monkeypatch.setattr("bench.scenarios._SETTLE_S", 0.1)
+    monkeypatch.setattr("bench.scenarios._INSIDE", 4)
+    monkeypatch.setattr("bench.scenarios._RUSH_BEAT_S", 0.05)
+    monkeypatch.setattr("bench.scenarios._WITHIN_S", 0.5)
 
 
 @pytest.mark.usefixtures("short")

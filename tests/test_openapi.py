@@ -15,7 +15,13 @@ from server.settings import Settings
 from tests.clients import Api
 from tests.conftest import Organisation
 
-ANYONE = {("get", "/healthz"), ("get", "/readyz"), ("get", "/openapi.json"), ("post", "/routes/auth/login")}
+ANYONE = {
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/openapi.json"),
+    ("get", "/asyncapi.json"),
+    ("post", "/routes/auth/login"),
+}
 MAYBE_ANYONE = {("post", "/routes/users")}
 WITH_BODY = {
     ("post", "/routes/auth/login"), ("post", "/routes/organisations"), ("put", "/routes/organisations/{id}"),
