@@ -137,10 +137,13 @@ async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Respons
 
 @routes.get("/routes/proctoring/{sessionId}/commands")
 @operation(SUPERVISORS, answer=list[Command], load=_load)
-async def session_commands(request: web.Request, sessionId: Id, /) -> web.Response:
+async def session_commands(
+    request: web.Request, sessionId: Id, /, limit: Limit = DEFAULT_LIMIT, after: Id | None = None
+) -> web.Response:
     """What was ordered of one session, in order, and how far each got."""
-    commands = await request.app[STORE].commands.of(loaded(request)["examId"])
-    return reply(commands.of(sessionId))
+    commands = (await request.app[STORE].commands.of(loaded(request)["examId"])).of(sessionId)
+    following = [one for one in commands if after is None or one["id"] > after]
+    return page(request, following[: limit + 1], limit)
 
 
 @routes.get("/routes/proctoring/{sessionId}/activity")

@@ -21,6 +21,7 @@ from models.errors import Conflict, NotFound
 from models.fields import now
 from models.groups import Groups
 from models.lifecycle import is_over
+from models.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 
@@ -67,17 +68,16 @@ class Commands:
         self._exams: dict[ObjectId, asyncio.Task[ExamCommands]] = {}
         self._steps: Groups[tuple[CommandList, str], None] = Groups(self._step, _MOST, gather_s=_GATHER_S)
         self._subscribers: list[Subscriber] = []
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweeping = Periodic(_SWEEP_S, lambda: self.expire(now()), "letting commands expire")
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Let commands expire by themselves from here on."""
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._sweeping.open()
 
     async def close(self) -> None:
-        if self._sweeping:
-            self._sweeping.cancel()
-        await asyncio.gather(*self._tasks, *([self._sweeping] if self._sweeping else ()), return_exceptions=True)
+        await self._sweeping.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._steps.close()
 
     def subscribe(self, subscriber: Subscriber) -> None:
@@ -189,15 +189,6 @@ class Commands:
         for command in (*_lost(found, sessions.values()), *_old(found, now())):
             meet(command, "EXPIRED", now())
         return found
-
-    async def _sweep(self) -> None:
-        """Once a minute: what is a day old expires."""
-        while True:
-            await asyncio.sleep(_SWEEP_S)
-            try:
-                await self.expire(now())
-            except Exception:  # the sweep must go on
-                logger.exception("commands expire later")
 
     async def expire(self, at: datetime) -> None:
         """Let the commands expire whose time is over at `at`; forget exams where nothing is pending."""

@@ -8,17 +8,12 @@ to a log took over 6 s now and then.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import timedelta
 from typing import Final
 
-from pymongo.errors import PyMongoError
-
 from models.database import Database, patience
 from models.fields import now
-
-logger = logging.getLogger(__name__)
+from models.periodic import Periodic
 
 _EVERY_S: Final = 60.0
 _DAY: Final = timedelta(days=1)
@@ -30,27 +25,10 @@ class Expiry:
     def __init__(self, database: Database) -> None:
         self._revocations = database.revocations
         self._answers = database.idempotency
-        self._task: asyncio.Task[None] | None = None
-
-    def open(self) -> None:
-        """Go on by itself from here on."""
-        self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self.periodic = Periodic(_EVERY_S, self.expire, "deleting what has had its time")
 
     async def expire(self) -> None:
         """Delete what has had its time."""
         with patience():
             await self._revocations.delete_many({"expiresAt": {"$lt": now()}})
             await self._answers.delete_many({"createdAt": {"$lt": now() - _DAY}})
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.expire()
-            except PyMongoError as error:
-                logger.warning("what has had its time is deleted later: %s", error)
-            await asyncio.sleep(_EVERY_S)

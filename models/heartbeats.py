@@ -7,7 +7,6 @@ one session's heartbeats are read without a scan, and folding twice, after a cra
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,12 @@ from typing import Final
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from models.database import IDS_A_QUERY, Database, Stored, find_by_ids, patience
 from models.fields import now
 from models.groups import Groups
+from models.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Heartbeats:
         self._beats = Groups(self._store, _MOST_A_GROUP, gather_s=_GATHER_S)
         self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
         self._exams: dict[ObjectId, ObjectId] = {}
-        self._folding: asyncio.Task[None] | None = None
+        self._folding = Periodic(60, self._fold_what_is_over, "folding heartbeats")
         self._numbered: dict[ObjectId, datetime] = {}
         self.last: dict[ObjectId, datetime] = {}
 
@@ -56,12 +56,10 @@ class Heartbeats:
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
                     self._remember(session_id, exam_id, at)
             self.forget(set(self._exams) - (await find_by_ids(self._sessions, self._exams, {"_id": 1})).keys())
-        self._folding = asyncio.create_task(self._fold_by_the_minute())
+        self._folding.open()
 
     async def close(self) -> None:
-        if self._folding:
-            self._folding.cancel()
-            await asyncio.gather(self._folding, return_exceptions=True)
+        await self._folding.close()
         await self._beats.close()
 
     async def beat(self, session_id: ObjectId, exam_id: ObjectId) -> datetime:
@@ -121,13 +119,8 @@ class Heartbeats:
             for beats in self._unfolded.values():
                 beats.pop(session_id, None)
 
-    async def _fold_by_the_minute(self) -> None:
-        while True:
-            try:
-                await self.fold(_minute(now()) - 1)
-            except PyMongoError as error:
-                logger.warning("heartbeats are folded later: %s", error)
-            await asyncio.sleep(60)
+    async def _fold_what_is_over(self) -> None:
+        await self.fold(_minute(now()) - 1)
 
     async def fold(self, before: int) -> None:
         """Fold the groups of all minutes before this one (in minutes since the epoch)."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -11,8 +10,7 @@ from pymongo.errors import PyMongoError
 
 from models.database import Database, Stored
 from models.fields import now
-
-logger = logging.getLogger(__name__)
+from models.periodic import Periodic
 
 _EVERY_S: Final = 5.0
 _NOTE: Final = {"_id": "server"}
@@ -23,7 +21,8 @@ class Lifetime:
 
     def __init__(self, database: Database) -> None:
         self._servers = database.servers
-        self._task: asyncio.Task[None] | None = None
+        self._alive = False
+        self._periodic = Periodic(_EVERY_S, self._note, "noting that the server is alive")
 
     async def down(self) -> timedelta | None:
         """How long no server has been alive; None where there was none before."""
@@ -31,21 +30,14 @@ class Lifetime:
         return max(timedelta(), now() - note["at"]) if note else None
 
     def open(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._alive = True
+        self._periodic.open()
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            await self._note()
-
-    async def _run(self) -> None:
-        while True:
-            await self._note()
-            await asyncio.sleep(_EVERY_S)
+        await self._periodic.close()
+        if self._alive:
+            with suppress(PyMongoError):
+                await self._note()
 
     async def _note(self) -> None:
-        try:
-            await self._servers.update_one(_NOTE, {"$set": {"at": now()}}, upsert=True)
-        except PyMongoError as error:
-            logger.warning("that the server is alive is noted later: %s", error)
+        await self._servers.update_one(_NOTE, {"$set": {"at": now()}}, upsert=True)

@@ -95,10 +95,10 @@ class Store:
         await self.watch.open(await recover(self.database, self.sessions, self.log, self.orders, down))
         self.lifetime.open()
         self.commands.open()
-        self.expiry.open()
+        self.expiry.periodic.open()
 
     async def close(self) -> None:
-        await self.expiry.close()
+        await self.expiry.periodic.close()
         await self.watch.close()
         await self.commands.close()
         await self.log.close()

@@ -1,7 +1,7 @@
 """Watches every session that is not over, by the server's clock: whose time is up, and who has not been heard of.
 
 No timer and no query a session: each has one moment at which it is looked at next, and those moments are a heap. A
-heartbeat only notes when it came; that a session is heard of is seen when its moment comes, once in two intervals.
+heartbeat only notes when it came; that a session is heard of is seen when its moment comes, every one to two intervals.
 
 A student is LATE after twice the interval that its client was told without a heartbeat, MISSING after four times. What
 the server itself slept through, and a while after its start, does not count: clients need time to come back.
@@ -24,6 +24,7 @@ from models.database import Stored
 from models.errors import NotFound, ProctoringError
 from models.fields import now
 from models.lifecycle import is_over
+from models.periodic import Periodic
 from models.presence import Presence
 from models.session import Connectivity
 from models.sessions import Sessions
@@ -64,7 +65,7 @@ class Watch:
         self._heap: list[tuple[datetime, ObjectId]] = []
         self._looked = now()
         self._quiet_until = self._looked  # nobody counts as unheard of before
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticking = Periodic(_TICK_S, self._tick, "looking at the sessions")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._interval = interval
         sessions.subscribe(self._changed)
@@ -77,14 +78,13 @@ class Watch:
         self._looked = now()
         self._quiet_until = self._looked + _GRACE * self._interval
         await self._changed(list(live))
-        self._ticking = asyncio.create_task(self._tick())
+        self._ticking.open()
 
     async def close(self) -> None:
-        if self._ticking:
-            self._ticking.cancel()
+        await self._ticking.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *([self._ticking] if self._ticking else ()), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def alive(self, session: Stored, interval_ms: int) -> None:
         """The student is there, and was told to be heard of again in so many milliseconds."""
@@ -203,9 +203,4 @@ class Watch:
             self._do(watched, lambda: self._presence.set(watched.session, "ONLINE"))
 
     async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(_TICK_S)
-            try:
-                self.look(now())
-            except Exception:  # the clock must go on
-                logger.exception("a look at the sessions failed")
+        self.look(now())

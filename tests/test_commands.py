@@ -42,6 +42,7 @@ from tests.test_lifecycle import (
     silence,
     soon,
 )
+from tests.test_organisations import pages
 from tests.test_starting import Killed, actor, make_class, store_on
 
 COMMAND = {
@@ -623,6 +624,8 @@ async def test_a_sessions_commands_are_read_by_its_proctors_and_admins_alone(
     for person in (school.proctor, school.admin):
         listed = await person.api.ok("GET", path)
         assert [(one["id"], set(one)) for one in listed] == [(one["id"], COMMAND) for one in commands]
+    by_one = [one["id"] for page in await pages(school.admin.api, f"{path}?limit=1") for one in page]
+    assert by_one == [one["id"] for one in commands]
     assert await school.student.api.code("GET", path) == "forbidden"
     assert await school.other_student.api.code("GET", path) == "forbidden"
     for person in (college.proctor, college.admin):

@@ -44,15 +44,15 @@ async def test_it_goes_by_itself_also_after_the_database_was_away(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expiry, "_EVERY_S", 0.05)
-    own = expiry.Expiry(store.database)
-    failures, expire = [AutoReconnect("gone")] * 2, own.expire
+    failures, expire = [AutoReconnect("gone")] * 2, expiry.Expiry.expire
 
-    async def failing() -> None:
+    async def failing(own: expiry.Expiry) -> None:
         if failures:
             raise failures.pop()
-        await expire()
+        await expire(own)
 
-    monkeypatch.setattr(own, "expire", failing)
+    monkeypatch.setattr(expiry.Expiry, "expire", failing)
+    own = expiry.Expiry(store.database).periodic
     await fill(store)
     own.open()
     async with asyncio.timeout(5):
