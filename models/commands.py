@@ -132,11 +132,12 @@ class Commands:
         self._exams.pop(exam_id, None)
 
     async def _sessions_over(self, sessions: list[Stored]) -> None:
-        for session in sessions:
+        for exam_id in {session["examId"] for session in sessions}:
             try:
-                await self._move(_lost(await self.of(session["examId"]), [session]), "EXPIRED")
+                of_exam = await self.of(exam_id)
+                await self._move(_lost(of_exam, (one for one in sessions if one["examId"] == exam_id)), "EXPIRED")
             except PyMongoError as error:  # the sweep comes back to it
-                logger.warning("commands of session %s expire later: %s", session["_id"], error)
+                logger.warning("commands of exam %s expire later: %s", exam_id, error)
 
     async def _expire_over(self, of_exam: ExamCommands, session_ids: Iterable[ObjectId]) -> None:
         """What is pending of those of these sessions that are over meanwhile."""
