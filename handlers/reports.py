@@ -64,7 +64,7 @@ class LowerHand(Report):
 
 
 class AnyActivity(TimedReport):
-    type: str
+    type: Annotated[str, Field(json_schema_extra={"enum": list(REPORTED)})]
     data: dict[str, Any] = Field(default_factory=dict)
 
     def content(self) -> tuple[str, Json]:

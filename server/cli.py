@@ -1,4 +1,4 @@
-"""The command line: `serve`, `create-user`, `rehearse`."""
+"""The command line: `serve`, `create-user`, `rehearse`, `asyncapi`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import getpass
+import json
 import logging
 import signal
 import sys
@@ -17,12 +18,13 @@ from bson import ObjectId
 from pydantic import TypeAdapter, ValidationError
 from pythonjsonlogger.json import JsonFormatter
 
+from handlers.asyncapi import make_asyncapi
 from models.actors import Role
 from models.database import is_unavailable
 from models.errors import ProctoringError
 from models.fields import Email, Password, parse_id
 from models.store import Store
-from server.app import Running, make_store, running
+from server.app import NAMESPACES, Running, make_store, running
 from server.demo import ensure_demo, may_have_demo
 from server.embedded import EmbeddedDatabase, running_url
 from server.rehearse.command import add_rehearse
@@ -81,7 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_user)
 
     add_rehearse(commands)
+
+    asyncapi = commands.add_parser("asyncapi", help="print what /asyncapi.json answers")
+    asyncapi.set_defaults(run=_print_asyncapi)
     return parser
+
+
+async def _print_asyncapi(_: Settings, __: argparse.Namespace) -> int:
+    _say(json.dumps(make_asyncapi(NAMESPACES), indent=2))
+    return 0
 
 
 async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from asyncio.subprocess import PIPE
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,6 +17,7 @@ from handlers.proctor_namespace import ProctorNamespace
 from tests.clients import ASYNCAPI, Api, check_message
 from tests.test_javascript import node
 
+WEB = Path(__file__).parent.parent / "web"
 NAMESPACES: list[type[Namespace]] = [ExamNamespace, ProctorNamespace]
 
 
@@ -37,6 +40,13 @@ async def test_the_document_has_every_event_with_its_ack_and_every_push(api: Api
         assert set(messages) == sent | pushed
         received = {key for key, one in document["operations"].items() if one["action"] == "receive"}
         assert received >= {f"{name}_{event}" for event in namespace.events}
+
+
+async def test_the_types_of_the_client_library_are_made_from_the_document() -> None:
+    process = await asyncio.create_subprocess_exec("node", WEB / "types.mjs", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    out, err = await asyncio.wait_for(process.communicate(json.dumps(ASYNCAPI).encode()), 60)
+    assert process.returncode == 0, err.decode()
+    assert out.decode() == (WEB / "client" / "protocol.ts").read_text("utf-8"), "say `make types`"
 
 
 @pytest.mark.parametrize(
