@@ -4,19 +4,35 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
+WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench pages types clean
 
-run: $(VENV)/ready
+run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
 
-test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready
+test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready server/web/ready
+	npm --prefix web test --silent
 	$(BIN)/pytest $(ARGS)
 
-lint: $(VENV)/ready-to-test
+lint: $(VENV)/ready-to-test web/node_modules/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	npm --prefix web run --silent check
+
+# The pages and the client library, where there is npm to make them; the server runs without them too.
+pages:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory server/web/ready; \
+	else echo "There is no npm: /console, /exam and /docs are not built."; fi
+
+server/web/ready: web/node_modules/ready $(WEB)
+	npm --prefix web run --silent build
+	@touch $@
+
+# The events' types of the client library, from the server's payload models.
+types: $(VENV)/ready web/node_modules/ready
+	$(BIN)/proctoring-server asyncapi | node web/types.mjs > $@.new && mv $@.new web/client/protocol.ts
 
 # See docs/performance.md. `make bench ARGS="heartbeat --rounds 1"` for some, `ARGS=soak`, `ARGS=faults`, `ARGS=report`.
 bench: ARGS ?= --save
@@ -44,4 +60,4 @@ $(VENV)/ready-to-measure: $(VENV)/ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) tests/js/node_modules bench/peers/node/node_modules build *.egg-info
+	rm -rf $(VENV) tests/js/node_modules bench/peers/node/node_modules web/node_modules server/web build *.egg-info

@@ -16,6 +16,7 @@ from aiohttp import web
 from handlers import (
     auth_routes,
     exam_routes,
+    import_routes,
     meta_routes,
     organisation_routes,
     proctoring_routes,
@@ -38,9 +39,19 @@ from models.store import Store
 from server.embedded import EmbeddedDatabase
 from server.engine import make_server
 from server.listening import Factory, Listener
+from server.pages import add_pages
 from server.settings import Settings
 
-_ROUTES: Final = (auth_routes, organisation_routes, user_routes, exam_routes, proctoring_routes, meta_routes)
+NAMESPACES: Final = (ExamNamespace, ProctorNamespace)
+_ROUTES: Final = (
+    auth_routes,
+    organisation_routes,
+    user_routes,
+    import_routes,
+    exam_routes,
+    proctoring_routes,
+    meta_routes,
+)
 _CLOSE_S: Final = 5
 
 
@@ -78,8 +89,9 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     for module in _ROUTES:
         app.add_routes(module.routes)
     app[meta_routes.OPENAPI] = make_openapi(app)
-    app[meta_routes.ASYNCAPI] = make_asyncapi((ExamNamespace, ProctorNamespace))
+    app[meta_routes.ASYNCAPI] = make_asyncapi(NAMESPACES)
     _allow_origins(app, settings.cors_origins)
+    add_pages(app, settings.ws_port)
     app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
     sockets = app if settings.ws_port is None else web.Application(middlewares=[paced])
     sockets[CONNECTIONS] = connections
