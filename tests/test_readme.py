@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from server.app import Running
-from tests.conftest import Organisation
 from tests.processes import serving
 
 ROOT = Path(__file__).parent.parent
@@ -61,35 +59,6 @@ async def test_the_workflow_can_be_pasted_line_by_line(tmp_path: Path) -> None:
     # The console's line may come in the middle of curl's: two processes write to one terminal.
     assert re.search(r'\b2 \S+Z tab_change medium {"hidden":true}\n', out)
     assert '"status":"SUBMITTED"' in out
-
-
-async def test_the_exam_page_reports_and_sends_again_what_was_not_acked(
-    server: Running, school: Organisation, tmp_path: Path
-) -> None:
-    put_clients(tmp_path)
-    # What a browser has and Node has not: a document that can be hidden, and a storage.
-    (tmp_path / "page.mjs").write_text(
-        """
-        globalThis.document = Object.assign(new EventTarget(), { hidden: false });
-        const kept = { event: "tab_change", payload: { hidden: false, seq: 1, occurredAt: "2026-05-04T09:00:00Z" } };
-        globalThis.localStorage = { kept: JSON.stringify([kept]), seq: "1" };
-        const { takePart } = await import("./exam.mjs");
-        const { socket } = takePart(...process.argv.slice(2));
-        const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-        while (localStorage.kept !== "[]") await wait(10);
-        document.hidden = true;
-        document.dispatchEvent(new Event("visibilitychange"));
-        await wait(10);
-        while (localStorage.kept !== "[]") await wait(10);
-        socket.close();
-        process.exit(0);
-        """,
-        encoding="utf-8",
-    )
-    await bash(f"node page.mjs {server.ws_url} {school.student.token} {school.exam_id}", tmp_path)
-    log = await school.proctor.api.ok("GET", f"/routes/exams/{school.exam_id}/activity")
-    reported = [(one["seq"], one["data"]["hidden"]) for one in log if one["type"] == "tab_change"]
-    assert reported == [(1, False), (2, True)]
 
 
 def test_every_setting_is_in_the_readme() -> None:

@@ -1,0 +1,97 @@
+"""Real Chromium, Debian's, driven by Playwright, against the real server with the pages that were built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from server.app import Running
+from tests.conftest import PASSWORD as PASSWORD
+from tests.conftest import Person
+
+CHROMIUM = shutil.which("chromium")
+SHOTS = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+WEB = Path(__file__).parent.parent.parent / "web"
+# Without these it looks for updates and hosts of its maker; as root it has no sandbox of its own.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+expect.set_options(timeout=15_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason="there is no /usr/bin/chromium"))
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def contexts(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[BrowserContext]]]:
+    """A browser of its own for each: `await contexts()`. What a page's script throws fails the test."""
+    made: list[BrowserContext] = []
+    errors: list[str] = []
+
+    async def make(**options: Any) -> BrowserContext:
+        context = await browser.new_context(**({"locale": "en-GB", "timezone_id": "Europe/London"} | options))
+        context.on("weberror", lambda one: errors.append(str(one.error)))
+        context.on("console", lambda one: errors.append(one.text) if "Content Security Policy" in one.text else None)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        await context.close()
+    assert errors == []
+
+
+async def sign_in(page: Page, url: str, path: str, who: Person) -> None:
+    await page.goto(url + path)
+    await page.get_by_label("E-mail").fill(who.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.fixture
+async def open_console(server: Running, contexts: Any) -> Open:
+    """`await open_console(person, exam_id)`: a console in a browser of its own, joined where an exam is given."""
+
+    async def make(who: Person, exam_id: str | None = None, url: str = server.url, **options: Any) -> Page:
+        context = await contexts(viewport={"width": 1440, "height": 900}, **options)
+        page: Page = await context.new_page()
+        await sign_in(page, url, "/console" + (f"#/exams/{exam_id}" if exam_id else ""), who)
+        if exam_id:
+            await expect(page.get_by_text("Live since")).to_be_visible()
+        return page
+
+    return make
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe-core finds against the page as it is, of WCAG 2.2 A and AA and best practices."""
+    await page.evaluate((WEB / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8"))
+    found = await page.evaluate("axe.run({resultTypes: ['violations']}).then((result) => result.violations)")
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+async def screenshot(page: Page, name: str) -> None:
+    """Keep what a page looks like, for README.md: only on demand (`make screenshots`), as no two are the same."""
+    if os.environ.get("SCREENSHOTS"):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=SHOTS / f"{name}.png")
