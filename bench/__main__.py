@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, soak, break, report. See docs/performance.md."""
+"""`python -m bench`: measure, soak, break, browse, report. See docs/performance.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench import report, results
 from bench.faults import break_it
 from bench.hall import hall_of
 from bench.processes import CORES, PEERS, allow_many_files, database_process
-from bench.results import Results, Run, measured
+from bench.results import Measured, Results, Run, measured
 from bench.scenarios import SCENARIOS, Size
 from bench.soak import soak
 
@@ -40,6 +40,8 @@ def main(given: Sequence[str] | None = None) -> int:
         found["faults"] = _run(break_it(arguments.rounds or 20, screen))
     elif arguments.what == ["soak"]:
         found["soak"] = _run(soak(_soak_size(arguments), screen))
+    elif arguments.what == ["browser"]:
+        found["browser"] = _run(_browse(arguments))
     else:
         found = _run(_measure(arguments))
     for table in report.tables(found):
@@ -59,14 +61,14 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the server and its peers.")
-    also = "soak, faults or report"
+    also = "soak, faults, browser or report"
     parser.add_argument("what", nargs="*", help=f"{', '.join(SCENARIOS)} (default: all of these); or {also}")
     parser.add_argument("--rounds", type=int, help="default: each scenario's own; for faults 20")
     parser.add_argument("--peers", help=f"some of {','.join(PEERS)}, with commas; default: each scenario's own")
     parser.add_argument("--students", type=int, help="default: the scenario's own")
     parser.add_argument("--consoles", type=int, help="default: the scenario's own")
     parser.add_argument("--seconds", type=float, help="how long a run is measured; default: the scenario's own")
-    parser.add_argument("--minutes", type=float, default=20.0, help="of a soak; default: 20")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of a soak or of `browser`; default: 20")
     parser.add_argument(
         "--save", action="store_true", help="keep the results in bench/results.json, and write the report"
     )
@@ -103,6 +105,12 @@ def _plan(name: str, arguments: argparse.Namespace) -> Iterator[tuple[Size, str]
     for size in dict.fromkeys(replace(size, **given) for size in SCENARIOS[name].sizes):
         for peer in peers:
             yield size, peer
+
+
+async def _browse(arguments: argparse.Namespace) -> Measured:
+    from bench.browser import browse  # Playwright is wanted for this alone
+
+    return await browse(Size(arguments.students or 500, 1, arguments.minutes * 60), screen)
 
 
 def _soak_size(arguments: argparse.Namespace) -> Size:

@@ -186,6 +186,26 @@ def _soak(_: str, one: Measured) -> Table:
     return Table(title, ["", ""], rows, _note(one, ""))
 
 
+def _browser(_: str, one: Measured) -> Table:
+    (run,) = one.runs
+    figures = run.figures
+    rows = [
+        ["events a second", f"{figures['rate']:,.0f}"],
+        ["longest task of the main thread in a minute", f"{figures['longestTaskMs']:,.0f} ms"],
+        ["tasks over 50 ms in it", f"{figures['tasksOver50Ms']:,.0f}"],
+        ["the main thread's work", f"{figures['mainThreadShare']:.0%} of the time"],
+        [
+            "frames p50, p99, longest",
+            " / ".join(f"{figures[f'frame{part}Ms']:,.0f} ms" for part in ("P50", "P99", "Max")),
+        ],
+    ]
+    if "heapMb" in figures:
+        rows.append(["heap at the end", f"{figures['heapMb']:,.1f} MB"])
+        rows.append(["its growth, from the second quarter to the last", f"{figures['heapGrowth']:+.1%}"])
+    title = f"The console page: {run.size.students} students, {run.size.seconds / 60:g} minutes"
+    return Table(title, ["", ""], rows, _note(one, ""))
+
+
 def _faults(_: str, one: Measured) -> Table:
     names = {
         "kills": "processes killed",
@@ -202,6 +222,7 @@ _TABLES: Final[dict[str, Callable[[str, Measured], Table]]] = {
     "growth-consoles": _of_consoles,
     "soak": _soak,
     "faults": _faults,
+    "browser": _browser,
 }
 
 

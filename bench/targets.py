@@ -37,6 +37,8 @@ _BOUNDS: Final = (
     ("sign-ins", "ackP99Ms", 100.0, "{:,.1f} ms", "heartbeats while 2,000 sign in within 2 s: ack p99"),
     ("soak", "ackMaxMs", 2000.0, "{:,.0f} ms", "soak: longest ack"),
     ("soak", "memoryGrowth", 0.05, "{:+.1%}", "soak: memory, from the third quarter to the fourth"),
+    ("browser", "longestTaskMs", 100.0, "{:,.0f} ms", "console page, 500 students, 200 events a second: longest task"),
+    ("browser", "heapGrowth", 0.05, "{:+.1%}", "console page: heap, from the second quarter to the last"),
 )
 _GROWTH: Final = 1.3
 
