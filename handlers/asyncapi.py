@@ -7,6 +7,7 @@ A namespace is a channel. What a client sends is an operation that the server re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -22,9 +23,9 @@ Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
 
 
-def make_asyncapi(namespaces: Iterable[type[Namespace]]) -> Json:
-    """The document for these namespaces."""
-    namespaces = list(namespaces)
+@cache
+def make_asyncapi(namespaces: tuple[type[Namespace], ...]) -> Json:
+    """The document for these namespaces. It is shared: not to be changed."""
     schemas = _Schemas(namespaces)
     channels: Json = {}
     operations: Json = {}

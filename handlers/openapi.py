@@ -14,7 +14,9 @@ from aiohttp_pydantic.oas.pydantic_schema_to_oas import add_or_replace_translate
 from aiohttp_pydantic.oas.view import generate_oas
 
 from handlers.http import wire_name
+from handlers.import_routes import BODY
 from models.errors import ERRORS
+from models.roster import NewAccount
 
 _ERROR_SCHEMA: Final = {
     "type": "object",
@@ -52,6 +54,7 @@ def make_openapi(app: web.Application) -> dict[str, Any]:
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+    components["schemas"]["NewAccount"] = NewAccount.model_json_schema()
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for route in app.router.routes():
         item = document["paths"].get(route.resource.canonical if route.resource else "", {})
@@ -73,6 +76,8 @@ def _complete(one: dict[str, Any], route: web.AbstractRoute) -> None:
         one.setdefault("parameters", []).append(name)
     if route.name == "start_session":
         one["responses"]["200"] = one["responses"]["201"] | {"description": "the session that was started before"}
+    if route.name == "import_users":
+        one["requestBody"] = {"content": BODY}
     if "requestBody" in one:
         one["requestBody"]["required"] = True
     for status, response in one["responses"].items():

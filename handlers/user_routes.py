@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiohttp import web
@@ -24,9 +25,12 @@ from handlers.http import (
 from models.actors import EVERYBODY, STAFF, Actor, Role
 from models.database import Stored
 from models.errors import Conflict, Forbidden, NotFound
-from models.fields import Email, Id, Name, Password, Payload, RoleName, shape
+from models.fields import Document, Email, Id, Name, Password, Payload, RoleName, shape
+from models.passwords import make_password
 from models.store import Store
 from models.users import User, UserRecord
+
+logger = logging.getLogger(__name__)
 
 routes = web.RouteTableDef()
 
@@ -48,6 +52,12 @@ class UserChanges(Payload):
     current_password: str = Field(default_factory=str)
     role: RoleName = Field(default_factory=lambda: "STUDENT")
     organisation_id: Id = Field(default_factory=ObjectId)
+
+
+class GivenPassword(Document):
+    """Answered once; the server keeps only a hash of it."""
+
+    password: str
 
 
 async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
@@ -104,6 +114,25 @@ async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web
     return reply(await store.users.record(actor, changed))
 
 
+@routes.post("/routes/users/{id}/password")
+@operation(STAFF, answer=GivenPassword, load=_load, idempotent=False)
+async def give_password(request: web.Request, id: Id, /) -> web.Response:
+    """Give a user a new password, which the server makes and answers once; the user's tokens are revoked.
+
+    For a student who forgot theirs five minutes before the exam: the proctor in the room can help. ADMIN gives them in
+    its organisation, PROCTOR to the students of its exams, SALES to ADMINs, and nobody to themselves. The header
+    Idempotency-Key is not honoured, as no answer with a password is kept: sent again, it makes another one.
+    """
+    store, actor, user = request.app[STORE], actor_of(request), loaded(request)
+    await _check_may_give_password(store, actor, user)
+    password = make_password()
+    await store.users.update(user, {}, password)
+    await request.app[CONNECTIONS].close_user(id)
+    ids = {"actorId": str(actor.id), "userId": str(id)}
+    logger.info("user %(actorId)s gave user %(userId)s a new password", ids, extra=ids)
+    return reply({"password": password})
+
+
 @routes.delete("/routes/users/{id}")
 @operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load)
 async def delete_user(request: web.Request, id: Id, /) -> web.Response:
@@ -132,6 +161,15 @@ async def _check_may_create(store: Store, actor: Actor | None, body: NewUser) ->
         raise Forbidden(f"The role {actor.role} may not make a {body.role}.")
     elif actor.organisation_id != body.organisation_id:
         raise NotFound("No such organisation.")
+
+
+async def _check_may_give_password(store: Store, actor: Actor, user: Stored) -> None:
+    if actor.id == user["_id"]:
+        raise Forbidden("Your own password you change yourself, with the current one.")
+    if actor.role is Role.SALES and user["role"] != Role.ADMIN:
+        raise Forbidden("SALES gives new passwords to ADMINs only.")
+    if actor.role is Role.PROCTOR and (user["role"] != Role.STUDENT or not await store.users.shares_exam(actor, user)):
+        raise Forbidden("A PROCTOR gives new passwords only to the students of its exams.")
 
 
 def _changeable(actor: Actor, user: dict[str, Any]) -> set[str]:

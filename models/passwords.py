@@ -28,6 +28,13 @@ _LONGEST_WAIT_S: Final = 5.0  # an answer is due in less than twice this
 _MOST_WAITING: Final = 1000
 _ITERATION_S: Final = 6e-7  # until a hash has been measured
 _WEIGHT: Final = 0.1  # of the latest hash in the measured time of one
+_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is taken for another: no 0 o, no 1 l i
+_MADE_ITERATIONS: Final = 10_000
+
+
+def make_password() -> str:
+    """Three groups of four, like "h7kd-p2mw-x9rt": 59 bits of chance, to be read out and typed."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
 
 
 class Passwords:
@@ -71,17 +78,33 @@ class Passwords:
         wait_ms = int(1000 * self._wait_s * random.uniform(1, 2)) + 1  # noqa: S311 a spread
         return Unavailable("Too many are signing in; try again in a moment.", wait_ms)
 
-    async def hash(self, password: str) -> dict[str, Any]:
-        """The fields to store: `password` (hex), `salt` (hex), `iterations`, `keylen`, `digest`."""
+    async def hash(self, password: str, *, made: bool = False) -> dict[str, Any]:
+        """The fields to store: `password` (hex), `salt` (hex), `iterations`, `keylen`, `digest`.
+
+        `made`: by `make_password`. A slow hash makes up for the little chance in what a person chose, and one of 2⁵⁹
+        needs none of that: at 10,000 iterations it is out of reach already. So hundreds are hashed within one request,
+        and those who have them are signed in as fast.
+        """
         fields = self._parameters()
+        if made:
+            fields["iterations"] = min(self._iterations, _MADE_ITERATIONS)
         with self.room():
-            return fields | {"password": (await self._derive(password, fields)).hex()}
+            # Hundreds of fast ones would make the next rush of sign-ins look shorter than it will be.
+            return fields | {"password": (await self._derive(password, fields, measured=not made)).hex()}
 
     async def verify(self, password: str, stored: dict[str, Any] | None) -> bool:
-        """Whether `password` is the stored one's; takes as long where `stored` is None. Called within `room`."""
+        """Whether `password` is the stored one's. Called within `room`.
+
+        A wrong one takes as long for every account, and where `stored` is None: else whoever guesses would learn which
+        accounts there are, and which of them have a password that was made.
+        """
         fields = stored or self._nobody
         derived = await self._derive(password, fields)
-        return hmac.compare_digest(derived, bytes.fromhex(fields["password"])) and stored is not None
+        if hmac.compare_digest(derived, bytes.fromhex(fields["password"])) and stored is not None:
+            return True
+        if (rest := self._iterations - fields["iterations"]) > 0:
+            await self._derive(password, fields | {"iterations": rest}, measured=False)
+        return False
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -94,14 +117,15 @@ class Passwords:
             "digest": self._digest,
         }
 
-    async def _derive(self, password: str, fields: dict[str, Any]) -> bytes:
+    async def _derive(self, password: str, fields: dict[str, Any], *, measured: bool = True) -> bytes:
         await self._turn()
         try:
             loop = asyncio.get_running_loop()
             derived, seconds = await loop.run_in_executor(self._threads, _derive, password.encode(), fields)
         finally:
             self._turns.release()
-        self._hash_s += _WEIGHT * (seconds - self._hash_s)
+        if measured:
+            self._hash_s += _WEIGHT * (seconds - self._hash_s)
         return derived
 
     async def _turn(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from models.account import make_account
 from models.actors import Actor, Role
 from models.database import Database, Stored, both, duplicate_of_id, find_by_ids, find_page
 from models.errors import Conflict, NotFound
@@ -63,19 +64,7 @@ class Users:
     ) -> Stored:
         """Conflict where the e-mail is taken; NotFound where the organisation is not there."""
         hashed = await self._passwords.hash(password)
-        time = now()
-        document: Stored = {
-            "_id": new_id,
-            "name": name,
-            "email": email,
-            "emailKey": email.casefold(),
-            "role": role.value,
-            "organisationId": organisation_id,
-            **hashed,
-            "tokensValidFrom": time,
-            "createdAt": time,
-            "updatedAt": time,
-        }
+        document = make_account(new_id, name, email, role, organisation_id, hashed)
         async with self._organisations.lock(organisation_id):
             if organisation_id:
                 await self._organisations.by_id(organisation_id)
@@ -125,6 +114,12 @@ class Users:
         with self._passwords.room():
             return await self._passwords.verify(password, user)
 
+    async def shares_exam(self, actor: Actor, user: Stored) -> bool:
+        """Whether `user` is assigned to an exam that `actor` may see."""
+        wanted = {"users": 1, "organisationId": 1}
+        assigned = await self._database.exams.find({"users": user["_id"]}, wanted).to_list(None)
+        return any(sees_exam(actor, exam) for exam in assigned)
+
     async def record(self, actor: Actor, user: Stored) -> dict[str, Any]:
         """A UserRecord: the user with its organisation, and those of its exams and sessions that `actor` may see."""
         organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
@@ -141,7 +136,11 @@ class Users:
         }
 
     async def update(self, user: Stored, changes: dict[str, Any], password: str | None) -> tuple[Stored, bool]:
-        """The changed user, and whether its tokens were revoked: a new role or password does that."""
+        """The changed user, and whether its tokens were revoked: a new role or password does that.
+
+        Conflict where the e-mail is taken, and where the user got another role meanwhile: it was by the role of `user`
+        that the change was allowed.
+        """
         new_role = changes.get("role", user["role"]) != user["role"]
         revoked = new_role or password is not None
         if "email" in changes:
@@ -153,11 +152,15 @@ class Users:
         async with self._organisations.lock(user["organisationId"]):
             if new_role:
                 await self._refuse_last_admin(user)
+            same = {"_id": user["_id"], "role": user["role"]}
             try:
-                await self._database.users.update_one({"_id": user["_id"]}, {"$set": changes | {"updatedAt": now()}})
+                written = await self._database.users.update_one(same, {"$set": changes | {"updatedAt": now()}})
             except DuplicateKeyError as error:
                 raise Conflict("This e-mail address is taken.") from error
-        return await self.by_id(user["_id"]), revoked
+        changed = await self.by_id(user["_id"])
+        if not written.matched_count:
+            raise Conflict("The user's role has changed meanwhile.")
+        return changed, revoked
 
     async def delete(self, user: Stored) -> None:
         """Conflict for an organisation's last ADMIN and for one who has sessions."""

@@ -21,10 +21,40 @@ from tests.clients import uuid
 from tests.conftest import PASSWORD, Connect, Organisation, Person
 
 STUDENTS = 500
-GIVEN = """Ada Bilal Chiara Dmitri Esi Farid Grace Hana Ivo Jun Kofi Lena Mira Noor Owen Priya Quinn Rosa Sami Tove
-Umar Vera Wen Ximena Yara""".split()
-FAMILY = """Abel Brandt Castro Diallo Eriksen Fontana Gupta Haddad Ito Jansen Kaya Lopez Mbeki Novak Okafor Petrov Quist
-Rossi Silva Tanaka""".split()
+GIVEN = (
+    "Ada",
+    "Bilal",
+    "Chiara",
+    "Dmitri",
+    "Esi",
+    "Farid",
+    "Grace",
+    "Hana",
+    "Ivo",
+    "Jun",
+    "Kofi",
+    "Lena",
+    "Mira",
+    "Noor",
+)
+FAMILY = (
+    *("Abel", "Brandt", "Castro", "Diallo", "Eriksen", "Fontana", "Gupta", "Haddad", "Ito", "Jansen", "Kaya", "Lopez"),
+    *("Mbeki", "Novak", "Okafor", "Petrov", "Quist", "Rossi", "Silva", "Tanaka", "Ueda", "Vogel", "Weber", "Xu"),
+    *(
+        "Yilmaz",
+        "Zhang",
+        "Amari",
+        "Bianchi",
+        "Costa",
+        "Dubois",
+        "Evans",
+        "Fischer",
+        "Garcia",
+        "Horvat",
+        "Ivanov",
+        "Jung",
+    ),
+)
 
 # Milliseconds between the page's frames, as the page itself sees them.
 FRAMES = """(() => {
