@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint bench pages types clean
+.PHONY: run test lint bench pages screenshots types clean
 
 run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
@@ -29,6 +29,10 @@ pages:
 server/web/ready: web/node_modules/ready $(WEB)
 	npm --prefix web run --silent build
 	@touch $@
+
+# README.md's pictures, as the tests see the pages.
+screenshots: $(VENV)/ready-to-test server/web/ready
+	SCREENSHOTS=1 $(BIN)/pytest tests/browser
 
 # The events' types of the client library, from the server's payload models.
 types: $(VENV)/ready web/node_modules/ready

@@ -147,11 +147,12 @@ describe("what proctors write", () => {
     const made = await takingPart({ chat: [said(3)] });
     server.on("start", (_, socket) => {
       socket.push("chat", said(12));
+      socket.push("chat", said(13));
       return ok(started({ chat: [said(10), said(11), said(12)] }));
     });
     server.socket.drop();
     await vi.advanceTimersByTimeAsync(1000);
-    expect(offsets(made.of("chat"))).toEqual([3, 10, 11, 12]);
+    expect(offsets(made.of("chat"))).toEqual([3, 10, 11, 12, 13]);
   });
 });
 
