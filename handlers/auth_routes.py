@@ -30,6 +30,7 @@ class SignedIn(Document):
 @routes.post("/routes/auth/login")
 @operation(ANYONE, answer=SignedIn, idempotent=False)
 async def login(request: web.Request, body: Credentials) -> web.Response:
+    """Sign in. `expiresIn` is in seconds; the answer takes as long for an unknown account as for a known one."""
     store = request.app[STORE]
     user = await store.users.authenticate(body.email, body.password)
     if user is None:
@@ -45,6 +46,7 @@ async def login(request: web.Request, body: Credentials) -> web.Response:
 @routes.post("/routes/auth/logout")
 @operation(EVERYBODY, status=204, idempotent=False)
 async def logout(request: web.Request) -> web.Response:
+    """Revoke the token that this is sent with; its sockets close."""
     actor = actor_of(request)
     await request.app[STORE].tokens.revoke(actor)
     await request.app[CONNECTIONS].close_token(actor.token_id)
@@ -54,5 +56,6 @@ async def logout(request: web.Request) -> web.Response:
 @routes.get("/routes/auth/me")
 @operation(EVERYBODY, answer=UserRecord)
 async def me(request: web.Request) -> web.Response:
+    """Who the token stands for."""
     users, actor = request.app[STORE].users, actor_of(request)
     return reply(await users.record(actor, await users.by_id(actor.id)))

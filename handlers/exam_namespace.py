@@ -65,6 +65,9 @@ class ExamNamespace(Namespace):
 
     @event(Started)
     async def on_start(self, connection: Connection, payload: Start) -> Json:
+        """Begin, or go on with, one's session of an exam: the first event of a connection. `chat`: what was written
+        after the offset `chatSince`.
+        """
         if connection.exams - {payload.exam_id}:
             raise Conflict("This connection takes part in another exam.")
         # One at a time a connection: a start that is late for its answer goes on, and the next one waits for it.
@@ -104,6 +107,7 @@ class ExamNamespace(Namespace):
 
     @event(HeartbeatAck)
     async def on_heartbeat(self, connection: Connection, payload: NoPayload) -> Json:
+        """Say that the client is there; the next one is due in `nextHeartbeatMs`."""
         session = _running(connection)
         self.store.watch.alive(session, self.heartbeat_interval_ms)
         at = await self.store.heartbeats.beat(session["_id"], session["examId"])
@@ -111,31 +115,38 @@ class ExamNamespace(Namespace):
 
     @event(Recorded)
     async def on_tab_change(self, connection: Connection, payload: TabChange) -> Json:
+        """The tab was hidden or shown. `durationMs`: how long it had been the other way."""
         return await self._record(connection, payload)
 
     @event(Recorded)
     async def on_chat(self, connection: Connection, payload: Chat) -> Json:
+        """Write to the proctors."""
         return await self._record(connection, payload)
 
     @event(Recorded)
     async def on_activity(self, connection: Connection, payload: AnyActivity) -> Json:
+        """Report anything that the client observes."""
         return await self._record(connection, payload)
 
     @event(Recorded)
     async def on_raise_hand(self, connection: Connection, payload: RaiseHand) -> Json:
+        """Ask for a proctor."""
         return await self._record(connection, payload)
 
     @event(Recorded)
     async def on_lower_hand(self, connection: Connection, payload: LowerHand) -> Json:
+        """The question is settled."""
         return await self._record(connection, payload)
 
     @event(Nothing)
     async def on_command_ack(self, connection: Connection, payload: CommandAck) -> Json:
+        """The command was shown to the student."""
         await self.store.commands.acknowledge(_started(connection), payload.command_id)
         return {}
 
     @event(Replayed)
     async def on_replay(self, connection: Connection, payload: Replay) -> Json:
+        """What was buffered while offline; one bad item does not stop the others. Taken up to a day after the end."""
         session = _started(connection)
         late = is_over(session)
         if late and now() - session["endTime"] > REPLAY_AFTER_END:
@@ -165,6 +176,7 @@ class ExamNamespace(Namespace):
 
     @event(Ended)
     async def on_end(self, connection: Connection, payload: NoPayload) -> Json:
+        """Hand in. Repeated: the session as it is."""
         started = _started(connection)
         session = await self.connections.deadline.keep(lambda: self.store.sessions.end(started, connection.actor))
         return {"session": self.store.sessions.view(session, for_student=True)}

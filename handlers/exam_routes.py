@@ -77,6 +77,7 @@ async def _load(store: Store, actor: Actor, exam_id: Id) -> Stored:
 @routes.post("/routes/exams")
 @operation(_ADMIN, answer=Exam, status=201)
 async def create_exam(request: web.Request, body: NewExam) -> web.Response:
+    """Make an exam. `duration` is in minutes; `users` are the students and proctors who are assigned to it."""
     actor = actor_of(request)
     if actor.organisation_id is None or body.organisation_id not in (None, actor.organisation_id):
         raise NotFound("No such organisation.")
@@ -88,6 +89,7 @@ async def create_exam(request: web.Request, body: NewExam) -> web.Response:
 @routes.get("/routes/exams")
 @operation(_MEMBERS, answer=list[Exam])
 async def list_exams(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None) -> web.Response:
+    """An ADMIN sees its organisation's, PROCTOR and STUDENT those that they are assigned to."""
     actor = actor_of(request)
     items = [view(actor, one) for one in await request.app[STORE].exams.page(actor, after, limit + 1)]
     return page(request, items, limit)
@@ -96,12 +98,14 @@ async def list_exams(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: 
 @routes.get("/routes/exams/{id}")
 @operation(_MEMBERS, answer=ExamRecord, load=_load)
 async def get_exam(request: web.Request, id: Id, /) -> web.Response:
+    """One exam."""
     return reply(await request.app[STORE].exams.record(actor_of(request), loaded(request)))
 
 
 @routes.put("/routes/exams/{id}")
 @operation(_ADMIN, answer=ExamRecord, load=_load)
 async def update_exam(request: web.Request, id: Id, /, body: ExamChanges) -> web.Response:
+    """Any of the fields; `duration` not while sessions run: `conflict`."""
     store, connections, exam = request.app[STORE], request.app[CONNECTIONS], loaded(request)
     changed = await store.exams.update(exam, body.model_dump(by_alias=True, exclude_unset=True))
     connections.refresh_exam(changed)
@@ -113,6 +117,7 @@ async def update_exam(request: web.Request, id: Id, /, body: ExamChanges) -> web
 @routes.post("/routes/exams/{id}/users")
 @operation(_ADMIN, answer=ExamRecord, load=_load)
 async def assign_users(request: web.Request, id: Id, /, body: Assignment) -> web.Response:
+    """Assign people, and take others away, who lose access at once."""
     exams = request.app[STORE].exams
     changed = await exams.assign(loaded(request), body.add, body.remove)
     await request.app[CONNECTIONS].close_members(id, body.remove)
@@ -122,6 +127,7 @@ async def assign_users(request: web.Request, id: Id, /, body: Assignment) -> web
 @routes.delete("/routes/exams/{id}")
 @operation(_ADMIN, status=204, load=_load)
 async def delete_exam(request: web.Request, id: Id, /) -> web.Response:
+    """Delete one without sessions, else `conflict`; a `rehearsal` goes with all that is in it."""
     store, connections, exam = request.app[STORE], request.app[CONNECTIONS], loaded(request)
     if exam["rehearsal"]:
         await connections.close_exam(id)
@@ -138,6 +144,7 @@ async def delete_exam(request: web.Request, id: Id, /) -> web.Response:
 async def exam_activity(
     request: web.Request, id: Id, /, since: Since = 0, limit: Limit = DEFAULT_LIMIT
 ) -> web.Response:
+    """The exam's whole log after the offset `since`, in order."""
     records = await request.app[STORE].log.read(id, since, since + limit + 1)
     items = [activity_view(record) for record in records]
     return page(request, items, limit, {"since": since + limit})

@@ -107,7 +107,8 @@ def operation(
             response: web.StreamResponse = await validated(request)
             return response
 
-        handle.__dict__.update(needs_token=bool(roles) and not also_anyone, idempotent=idempotent)
+        who = sorted(roles) + ["anyone without a token"] * also_anyone
+        handle.__dict__.update(needs_token=bool(roles) and not also_anyone, idempotent=idempotent, who=who)
         return handle
 
     return decorate

@@ -6,6 +6,7 @@ are what OpenAPI 3.1 wants, so they are kept as they are.
 
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -68,11 +69,14 @@ def make_openapi(app: web.Application) -> dict[str, Any]:
 def _complete(one: dict[str, Any], route: web.AbstractRoute) -> None:
     """Bring one operation to what the contract says beyond its signature."""
     traits = vars(route.handler)
+    said = " ".join((inspect.getdoc(route.handler) or "").split())
+    one["description"] = f"{said} For {', '.join(traits['who']) or 'anyone'}.".strip()
     for parameter in one.get("parameters", ()):
         parameter["name"] = wire_name(parameter["name"])
         parameter["schema"].pop("title", None)
     if route.method == "POST" and traits["idempotent"]:
-        name = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
+        said = "chosen by the client, kept for a day: a repeat is answered as the first was"
+        name = {"name": "Idempotency-Key", "in": "header", "description": said, "schema": {"type": "string"}}
         one.setdefault("parameters", []).append(name)
     if route.name == "start_session":
         one["responses"]["200"] = one["responses"]["201"] | {"description": "the session that was started before"}

@@ -32,6 +32,7 @@ async def _load(store: Store, actor: Actor, organisation_id: Id) -> Stored:
 @routes.post("/routes/organisations")
 @operation(frozenset({Role.SALES}), answer=Organisation, status=201)
 async def create_organisation(request: web.Request, body: NewOrganisation) -> web.Response:
+    """Make an organisation. `selfRegistration`: whether students may make their own accounts in it."""
     made = await request.app[STORE].organisations.create(new_id(request), body.name, body.self_registration)
     return reply(shape(Organisation, made), status=201, location=f"/routes/organisations/{made['_id']}")
 
@@ -41,6 +42,7 @@ async def create_organisation(request: web.Request, body: NewOrganisation) -> we
 async def list_organisations(
     request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None
 ) -> web.Response:
+    """SALES see all, others their own."""
     found = await request.app[STORE].organisations.page(actor_of(request), after, limit + 1)
     items = [shape(Organisation, one) for one in found]
     return page(request, items, limit)
@@ -49,12 +51,14 @@ async def list_organisations(
 @routes.get("/routes/organisations/{id}")
 @operation(EVERYBODY, answer=Organisation, load=_load)
 async def get_organisation(request: web.Request, id: Id, /) -> web.Response:
+    """One organisation."""
     return reply(shape(Organisation, loaded(request)))
 
 
 @routes.put("/routes/organisations/{id}")
 @operation(frozenset({Role.SALES, Role.ADMIN}), answer=Organisation, load=_load)
 async def update_organisation(request: web.Request, id: Id, /, body: OrganisationChanges) -> web.Response:
+    """SALES change any, an ADMIN its own."""
     changes = body.model_dump(by_alias=True, exclude_unset=True)
     return reply(shape(Organisation, await request.app[STORE].organisations.update(id, changes)))
 
@@ -62,5 +66,6 @@ async def update_organisation(request: web.Request, id: Id, /, body: Organisatio
 @routes.delete("/routes/organisations/{id}")
 @operation(frozenset({Role.SALES}), status=204, load=_load)
 async def delete_organisation(request: web.Request, id: Id, /) -> web.Response:
+    """Delete one that has neither users nor exams; else `conflict`."""
     await request.app[STORE].organisations.delete(id)
     return web.Response(status=204)

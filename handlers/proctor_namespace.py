@@ -105,6 +105,9 @@ class ProctorNamespace(Namespace):
 
     @event(Joined)
     async def on_join(self, connection: Connection, payload: Join) -> Json:
+        """Watch an exam: all after the offset `since`, without it the latest 100. Where `truncated`, join again from
+        `offset`; pushes begin after the answer that is not.
+        """
         try:
             async with asyncio.timeout(_JOIN_S):  # it only reads: what is cut off leaves nothing half done
                 return await self._join(connection, payload)
@@ -152,12 +155,14 @@ class ProctorNamespace(Namespace):
 
     @event(Nothing)
     async def on_leave(self, connection: Connection, payload: Leave) -> Json:
+        """Watch it no longer."""
         await self.store.exams.get(connection.actor, payload.exam_id)
         await self._leave(connection, payload.exam_id)
         return {}
 
     @event(Recorded)
     async def on_chat(self, connection: Connection, payload: ProctorChat) -> Json:
+        """Write to one student, or to the whole exam."""
         exam = await self.store.exams.get(connection.actor, payload.exam_id)
         actor = connection.actor
         once = f"request:{actor.id}:{payload.request_id.lower()}"
@@ -186,6 +191,7 @@ class ProctorNamespace(Namespace):
 
     @event(Commanded)
     async def on_command(self, connection: Connection, payload: GivenCommand) -> Json:
+        """Admit, deny, warn, pause, resume, give time, end or reinstate: at once; then the student is told."""
         actor = connection.actor
         if payload.action == "reinstate" and actor.role is not Role.ADMIN:
             raise Forbidden("Only an ADMIN reinstates.")
@@ -207,11 +213,13 @@ class ProctorNamespace(Namespace):
 
     @event(Recorded)
     async def on_lower_hand(self, connection: Connection, payload: LowerStudentHand) -> Json:
+        """Lower a student's hand."""
         session = await self._session(connection, payload.session_id)
         return await self._record(connection, payload, session, "hand_lowered", {})
 
     @event(Recorded)
     async def on_review(self, connection: Connection, payload: Review) -> Json:
+        """Judge a session; a later judgement replaces it."""
         session = await self._session(connection, payload.session_id)
         data = payload.model_dump(by_alias=True, include={"verdict", "note"}, exclude_none=True)
         return await self._record(connection, payload, session, "reviewed", data)

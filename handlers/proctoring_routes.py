@@ -76,6 +76,7 @@ async def start_session(request: web.Request, body: StartPayload) -> web.Respons
 @routes.put("/routes/proctoring/end/{sessionId}")
 @operation(_INVOLVED, answer=ProctoringSession, load=_load)
 async def end_session(request: web.Request, sessionId: Id, /) -> web.Response:
+    """Its STUDENT hands in, staff end it. Repeated: the session as it is."""
     sessions, actor = request.app[STORE].sessions, actor_of(request)
     (view,) = await sessions.views(actor, [await sessions.end(loaded(request), actor)])
     return reply(view)
@@ -90,6 +91,7 @@ async def list_sessions(
     limit: Limit = DEFAULT_LIMIT,
     after: Id | None = None,
 ) -> web.Response:
+    """Of one exam, or all that one may see."""
     sessions, actor = request.app[STORE].sessions, actor_of(request)
     found = await sessions.page(actor, examId, status, after, limit + 1)
     return page(request, await sessions.views(actor, found), limit)
@@ -98,12 +100,14 @@ async def list_sessions(
 @routes.get("/routes/proctoring/{sessionId}")
 @operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load)
 async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
+    """One session."""
     return reply(await request.app[STORE].sessions.view_record(actor_of(request), loaded(request)))
 
 
 @routes.post("/routes/proctoring/tab-change")
 @operation(_STUDENT, answer=ReportedActivity, status=201)
 async def tab_change(request: web.Request, body: TabChangePayload) -> web.Response:
+    """The same as the event `tab_change`, without `seq`."""
     store, actor = request.app[STORE], actor_of(request)
     session = await _running(request, body.session_id)
     exam = await store.exams.get(actor, session["examId"])
@@ -128,6 +132,7 @@ async def tab_change(request: web.Request, body: TabChangePayload) -> web.Respon
 @routes.post("/routes/proctoring/heartbeat")
 @operation(_STUDENT, answer=HeartbeatAck)
 async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Response:
+    """The same as the event `heartbeat`."""
     store, interval_ms = request.app[STORE], request.app[HEARTBEAT_INTERVAL_MS]
     session = await _running(request, body.session_id)
     store.watch.alive(session, interval_ms)
@@ -156,6 +161,7 @@ async def session_activity(
     type: ActivityType | None = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> web.Response:
+    """The session's activities after the offset `since`, in order."""
     log = request.app[STORE].log
     records = await log.read_session(loaded(request)["examId"], sessionId, since, type, limit + 1)
     items = [activity_view(record) for record in records]
@@ -172,6 +178,7 @@ async def session_heartbeats(
     to: Instant | None = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> web.Response:
+    """Every heartbeat that was received, `from` included, `to` not."""
     times = await request.app[STORE].heartbeats.read(loaded(request), from_, to, limit + 1)
     items: list[Json] = [{"receivedAt": at} for at in times]
     following: Any = items[limit]["receivedAt"] if len(items) > limit else None

@@ -67,6 +67,9 @@ async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
 @routes.post("/routes/users")
 @operation(frozenset({Role.SALES, Role.ADMIN}), answer=User, status=201, also_anyone=True)
 async def create_user(request: web.Request, body: NewUser) -> web.Response:
+    """SALES make ADMINs, an ADMIN makes people of its organisation. Without a token: a STUDENT, where the
+    organisation has `selfRegistration`.
+    """
     store = request.app[STORE]
     await _check_may_create(store, request.get(ACTOR), body)
     made = await store.users.create(
@@ -78,6 +81,7 @@ async def create_user(request: web.Request, body: NewUser) -> web.Response:
 @routes.get("/routes/users")
 @operation(EVERYBODY, answer=list[User])
 async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: Id | None = None) -> web.Response:
+    """SALES see all, ADMIN and PROCTOR their organisation, a STUDENT itself."""
     found = await request.app[STORE].users.page(actor_of(request), after, limit + 1)
     items = [shape(User, one) for one in found]
     return page(request, items, limit)
@@ -86,12 +90,16 @@ async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: 
 @routes.get("/routes/users/{id}")
 @operation(EVERYBODY, answer=UserRecord, load=_load)
 async def get_user(request: web.Request, id: Id, /) -> web.Response:
+    """One user, with the exams and sessions that one may see."""
     return reply(await request.app[STORE].users.record(actor_of(request), loaded(request)))
 
 
 @routes.put("/routes/users/{id}")
 @operation(EVERYBODY, answer=UserRecord, load=_load)
 async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web.Response:
+    """Everybody changes their own password, with `currentPassword`, and staff their own name; ADMINs what belongs to
+    people of their organisation. Another role or password signs the user out everywhere.
+    """
     store, actor, user = request.app[STORE], actor_of(request), loaded(request)
     changes = body.model_dump(by_alias=True, exclude_unset=True)
     if changes.pop("organisationId", user["organisationId"]) != user["organisationId"]:
@@ -136,6 +144,7 @@ async def give_password(request: web.Request, id: Id, /) -> web.Response:
 @routes.delete("/routes/users/{id}")
 @operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load)
 async def delete_user(request: web.Request, id: Id, /) -> web.Response:
+    """Not oneself, not an organisation's last ADMIN, not somebody with sessions: `conflict`."""
     actor, user = actor_of(request), loaded(request)
     if actor.id == id:
         raise Conflict("Nobody deletes their own account.")

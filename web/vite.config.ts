@@ -16,6 +16,13 @@ export default defineConfig({
   resolve: {
     alias: { "@client": resolve(import.meta.dirname, "client"), "@shared": resolve(pages, "shared") },
   },
+  // For `npx vite`: the pages as they are being written, on a server that `make run` started.
+  server: {
+    proxy: {
+      "^/(routes|openapi.json|asyncapi.json)": "http://127.0.0.1:3000",
+      "/socket.io": { target: "http://127.0.0.1:3000", ws: true },
+    },
+  },
   build: {
     target: "es2022",
     outDir: resolve(import.meta.dirname, "../server/web"),

@@ -104,7 +104,9 @@ export class ConsoleClient {
       link.onState((state, error) => {
         this.emitter.emit("connection", state, error);
         if (state === "online") resolve();
-        if (link.stopped) reject(error ?? new ProctoringError("offline", "The console was closed."));
+        if (!link.stopped) return;
+        clearInterval(this.probes);
+        reject(error ?? new ProctoringError("offline", "The console was closed."));
       });
       link.socket.on("activity", (push: ActivityPush) => this.pushed(link, push));
       link.socket.on("presence", (push: PresencePush) => this.take(push.items));
@@ -135,7 +137,6 @@ export class ConsoleClient {
   }
 
   close(): void {
-    clearInterval(this.probes);
     this.link?.stop("closed");
   }
 

@@ -104,8 +104,14 @@ export class Sender {
   /** Gives why some of it has to be sent again, if it has. */
   private async round(waiting: Kept[]): Promise<ProctoringError | undefined> {
     const items = waiting.map(({ event, payload, seq }) => ({ event, payload: { ...payload, seq } }));
-    const { rejected } = await this.replay({ items });
-    const errors = new Map(rejected.map(({ seq, error }) => [seq, ProctoringError.of(error)]));
+    const errors = await this.replay({ items }).then(
+      ({ rejected }) => new Map(rejected.map(({ seq, error }) => [seq, ProctoringError.of(error)])),
+      (error: unknown) => {
+        // The session has been over for too long: none of it will ever be taken.
+        if (!(error instanceof ProctoringError) || error.code !== "conflict") throw error;
+        return new Map(waiting.map(({ seq }) => [seq as number | null, error]));
+      },
+    );
     const done = waiting.filter(({ seq }) => !errors.get(seq)?.passing);
     await this.outbox.drop(done.map(({ seq }) => seq));
     for (const kept of done) {

@@ -13,13 +13,13 @@ const SOURCE =
 export class Ticker {
   private readonly waiting = new Map<number, () => void>();
   private readonly timers = new Map<number, ReturnType<typeof setTimeout>>();
+  private readonly url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
   private worker: Worker | undefined;
   private last = 0;
 
   constructor() {
     try {
-      const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
-      this.worker = new Worker(url);
+      this.worker = new Worker(this.url);
       this.worker.onmessage = ({ data }) => this.ring(data as number);
       this.worker.onerror = () => this.fallBack();
     } catch {
@@ -48,6 +48,7 @@ export class Ticker {
 
   close(): void {
     this.worker?.terminate();
+    URL.revokeObjectURL(this.url);
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.waiting.clear();
     this.timers.clear();

@@ -126,16 +126,19 @@ function useTimeline(model: RoomModel, sessionId: string): { timeline: Activity[
       }, 100);
     };
     const stop = model.follow(sessionId, add);
-    const path = `/routes/proctoring/${sessionId}`;
-    model.api.all<Activity>(`${path}/activity`).then(add, (error: unknown) => setProblem(saying(error)));
-    model.api.all<Command>(`${path}/commands`).then(
-      (items) => model.takeCommands(items),
-      (error: unknown) => setProblem(saying(error)),
-    );
+    model.api.all<Activity>(`/routes/proctoring/${sessionId}/activity`).then(add, (error: unknown) => setProblem(saying(error)));
     return () => {
       stop();
       clearTimeout(timer);
     };
   }, [model, sessionId]);
+  // Fates are not in the log: whatever changed while the console was away is asked for when it is back.
+  const live = model.caughtUp.value?.at;
+  useEffect(() => {
+    model.api.all<Command>(`/routes/proctoring/${sessionId}/commands`).then(
+      (items) => model.takeCommands(items),
+      (error: unknown) => setProblem(saying(error)),
+    );
+  }, [model, sessionId, live]);
   return { timeline, problem };
 }
