@@ -27,6 +27,7 @@ from models.store import Store
 from server.app import NAMESPACES, Running, make_store, running
 from server.demo import ensure_demo, may_have_demo
 from server.embedded import EmbeddedDatabase, running_url
+from server.pages import has_pages
 from server.rehearse.command import add_rehearse
 from server.settings import Settings, SettingsError, load_settings
 
@@ -127,6 +128,8 @@ async def _show_demo(settings: Settings, server: Running) -> None:
     for account in demo["accounts"]:
         _say(f"  {account['role']:8} {account['email']:24} {account['password']}")
     _say(f"Demo organisation {demo['organisationId']}, demo exam {demo['examId']}")
+    if has_pages():
+        _say(f"\nProctors: {server.url}/console   Students: {server.url}/exam   The API: {server.url}/docs")
     _say(f"\nTry in another terminal:\n  {_program()} rehearse --students 50 --seconds 30\n")
 
 

@@ -27,6 +27,11 @@ _HASHED: Final = _SECURITY | {"Cache-Control": "public, max-age=31536000, immuta
 _IMPORTED: Final = _SECURITY | {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
 
 
+def has_pages() -> bool:
+    """Whether the pages have been built."""
+    return all((BUILT / page / "index.html").is_file() for page in PAGES)
+
+
 def add_pages(app: web.Application, ws_port: int | None) -> None:
     """Serve what is in BUILT at /console, /exam, /docs, /assets and /client.
 
