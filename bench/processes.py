@@ -80,7 +80,7 @@ class Process:
 async def database_process() -> AsyncIterator[Process]:
     """An empty database within this block."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        database = EmbeddedDatabase(Path(folder))
+        database = EmbeddedDatabase(Path(folder), secured=False)
         with on_core(0):
             await database.start()
         try:

@@ -23,7 +23,14 @@ from typing import Any, Final, TypeAlias
 import pymongo
 from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, PyMongoError, WaitQueueTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
 
 from models.errors import Unavailable
 
@@ -46,10 +53,22 @@ _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]
     "heartbeats": [([("examId", 1)], {})],
     "orders": [([("examId", 1)], {}), ([("open", 1)], {})],
     "fates": [([("examId", 1)], {})],
+    "seals": [([("sessionId", 1)], {}), ([("examId", 1)], {})],
     "revocations": [([("expiresAt", 1)], {})],
     "idempotency": [([("createdAt", 1)], {})],
 }
 _EARLIER: Final = "examId_1_sessionId_1_offset_1"  # of the log, in an earlier version; see `models/places.py`
+
+
+async def provide_user(url: str, name: str, password: str) -> None:
+    """Make, on a database that asks nobody who they are, the user that it will ask for when it does."""
+    client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
+    try:
+        await client.admin.command("createUser", name, pwd=password, roles=["root"])
+    except OperationFailure:  # it was made before, and perhaps with another password
+        await client.admin.command("updateUser", name, pwd=password)
+    finally:
+        client.close()
 
 
 class Database:
@@ -72,6 +91,7 @@ class Database:
         self.heartbeats = self._collection("heartbeats")
         self.orders = self._collection("orders")
         self.fates = self._collection("fates")
+        self.seals = self._collection("seals")
         self.servers = self._collection("servers")
         self.revocations = self._collection("revocations")
         self.idempotency = self._collection("idempotency")
@@ -83,7 +103,7 @@ class Database:
     @property
     def of_exams(self) -> tuple[Collection, ...]:
         """Whose documents belong to an exam, by `examId`, and go with it. Its log goes by `ActivityLog.delete`."""
-        return self.sessions, self.heartbeats, self.orders, self.fates
+        return self.sessions, self.heartbeats, self.orders, self.fates, self.seals
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that are not there yet, and drop those that only an earlier version wanted."""

@@ -1,7 +1,8 @@
 """The embedded database: SecantusDB, a MongoDB-compatible server, as a child process in `DATA_DIR`.
 
 It is never imported (its licence is GPL-2.0-only) and always synced on commit: without that, a kill under load loses
-what it had acknowledged.
+what it had acknowledged. Who else is on the machine cannot read it: it asks for a password, which is made once and kept
+in `DATA_DIR`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ctypes
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,10 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from server.settings import SettingsError
+from models.database import provide_user
+from server.settings import SettingsError, keep_secret
 
 logger = logging.getLogger(__name__)
 
+_USER: Final = "proctoring"
 _PROGRAM: Final = "secantusd-py"
 _START_S: Final = 30.0
 _RESTART_S: Final = 0.5
@@ -32,10 +36,14 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class EmbeddedDatabase:
-    """One database process for one DATA_DIR; started again whenever it dies."""
+    """One database process for one DATA_DIR; started again whenever it dies.
 
-    def __init__(self, data_dir: Path) -> None:
+    `secured`: it asks for a password; without, it is for measurements, whose peers bring none.
+    """
+
+    def __init__(self, data_dir: Path, *, secured: bool = True) -> None:
         self._data_dir = data_dir
+        self._secured = secured
         self._lock: IO[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -43,7 +51,9 @@ class EmbeddedDatabase:
 
     @property
     def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self._port}/proctoring"
+        if not self._secured:
+            return f"mongodb://127.0.0.1:{self._port}/proctoring"
+        return f"mongodb://{_USER}:{self._password()}@127.0.0.1:{self._port}/proctoring?authSource=admin"
 
     @property
     def pid(self) -> int:
@@ -54,41 +64,62 @@ class EmbeddedDatabase:
         """Start it and wait until it listens. SettingsError where that cannot be."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._data_dir)
+        if self._secured and not self._provided.exists():
+            await self._begin(asking=False)
+            await provide_user(f"mongodb://127.0.0.1:{self._port}", _USER, self._password())
+            await self._end(signal.SIGKILL)  # what it has answered is synced, and an orderly end takes two seconds
+            self._provided.touch()
+        await self._begin(asking=self._secured)
+        url = self._data_dir / "database_url"
+        url.touch(mode=0o600)
+        url.chmod(0o600)
+        url.write_text(self.url, encoding="utf-8")
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def _begin(self, *, asking: bool) -> None:
+        """Have it listen; `asking` for the password."""
         deadline = asyncio.get_running_loop().time() + _START_S
         while True:
             self._port = _free_port()
-            await self._spawn()
+            await self._spawn(asking=asking)
             if await self._listens(deadline):
                 break
             if asyncio.get_running_loop().time() > deadline:
                 await self.stop()
                 raise SettingsError(f"DATA_DIR: the embedded database does not start; see {self._log}")
             await asyncio.sleep(_RESTART_S)  # one that was killed may still hold the folder
-        url = self._data_dir / "database_url"
-        url.write_text(self.url, encoding="utf-8")
-        url.chmod(0o600)
-        self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
         if self._supervisor:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._end()
+        if self._lock:  # else the folder is another server's
+            (self._data_dir / "database_url").unlink(missing_ok=True)
+            self._lock.close()
+
+    async def _end(self, number: int = signal.SIGTERM) -> None:
         if self._process and self._process.returncode is None:
-            self._process.terminate()
+            self._process.send_signal(number)
             try:
                 await asyncio.wait_for(self._process.wait(), _STOP_S)
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
-        if self._lock:  # else the folder is another server's
-            (self._data_dir / "database_url").unlink(missing_ok=True)
-            self._lock.close()
+
+    def _password(self) -> str:
+        return keep_secret(self._data_dir / "database_password", secrets.token_hex(32))
+
+    @property
+    def _provided(self) -> Path:
+        """There once the database knows the password."""
+        return self._data_dir / "database_user"
 
     @property
     def _log(self) -> Path:
         return self._data_dir / "database.log"
 
-    async def _spawn(self) -> None:
+    async def _spawn(self, *, asking: bool) -> None:
         program = Path(sys.executable).with_name(_PROGRAM)
         found = str(program) if program.exists() else shutil.which(_PROGRAM)
         if found is None:
@@ -98,7 +129,7 @@ class EmbeddedDatabase:
         arguments = ["--config", str(config), "--host", "127.0.0.1", "--port", str(self._port)]
         arguments += ["--storage-path", str(self._data_dir / "database"), "--log-level", "WARNING"]
         # --standalone: without the log of operations that replication wants, an insert costs a third less.
-        arguments += ["--sync-on-commit", "--standalone"]
+        arguments += ["--sync-on-commit", "--standalone", *(["--auth"] if asking else [])]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 found,
@@ -127,7 +158,7 @@ class EmbeddedDatabase:
             status = await self._process.wait()
             logger.error("the embedded database ended with status %s; starting it again", status)
             await asyncio.sleep(_RESTART_S)
-            await self._spawn()
+            await self._spawn(asking=self._secured)
 
 
 def running_url(data_dir: Path) -> str | None:

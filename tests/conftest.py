@@ -31,7 +31,7 @@ PASSWORD = "password123"
 @pytest.fixture(scope="session")
 async def mongodb(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The URL of a database process, without a database's name."""
-    database = EmbeddedDatabase(tmp_path_factory.mktemp("mongodb"))
+    database = EmbeddedDatabase(tmp_path_factory.mktemp("mongodb"), secured=False)
     await database.start()
     yield database.url.rpartition("/")[0]
     await database.stop()

@@ -1,0 +1,115 @@
+"""The embedded database's process: who may read it, and what it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
+
+from server.embedded import EmbeddedDatabase, running_url
+
+
+async def write(url: str, number: int) -> None:
+    async with AsyncMongoClient(url, timeoutMS=5000) as client:
+        await client.get_default_database().things.insert_one({"_id": number})
+
+
+async def read(url: str) -> list[int]:
+    async with AsyncMongoClient(url, timeoutMS=5000) as client:
+        return [one["_id"] for one in await client.get_default_database().things.find().to_list()]
+
+
+@pytest.mark.parametrize("credentials", ["", "proctoring:wrong@"])
+async def test_nobody_reads_it_without_its_password(tmp_path: Path, credentials: str) -> None:
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    try:
+        await write(database.url, 1)
+        stranger = re.sub(r"//.*@", f"//{credentials}", database.url)
+        assert stranger != database.url
+        with pytest.raises(OperationFailure):
+            await read(stranger)
+        with pytest.raises(OperationFailure):
+            await write(stranger, 2)
+        assert await read(database.url) == [1]
+    finally:
+        await database.stop()
+
+
+async def test_the_password_is_kept_for_the_owner_alone_and_holds_after_a_restart(tmp_path: Path) -> None:
+    urls = []
+    for number in (1, 2):
+        database = EmbeddedDatabase(tmp_path)
+        await database.start()
+        urls.append(database.url)
+        await write(database.url, number)
+        assert running_url(tmp_path) == database.url
+        for name in ("database_password", "database_url"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+        if number == 2:
+            assert await read(database.url) == [1, 2]
+        await database.stop()
+    first, second = (re.sub(r":\d+/", "/", url) for url in urls)
+    assert first == second
+    assert running_url(tmp_path) is None
+
+
+async def test_it_asks_for_the_password_also_after_it_was_killed(tmp_path: Path) -> None:
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    try:
+        await write(database.url, 1)
+        before = database.pid
+        os.kill(before, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while database.pid == before or await answered(database.url) != [1]:
+                await asyncio.sleep(0.1)
+        with pytest.raises(OperationFailure):
+            await read(re.sub(r"//.*@", "//", database.url))
+    finally:
+        await database.stop()
+
+
+async def answered(url: str) -> list[int] | None:
+    try:
+        return await read(url)
+    except OSError:
+        return None
+    except Exception as error:  # noqa: BLE001 whatever a driver says of a server that is coming up
+        return None if "refused" in str(error) or "closed" in str(error) else []
+
+
+async def test_a_folder_of_an_earlier_version_gets_a_password_and_keeps_its_data(tmp_path: Path) -> None:
+    earlier = EmbeddedDatabase(tmp_path, secured=False)
+    await earlier.start()
+    await write(earlier.url, 1)
+    await earlier.stop()
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    try:
+        assert await read(database.url) == [1]
+        with pytest.raises(OperationFailure):
+            await read(re.sub(r"//.*@", "//", database.url))
+    finally:
+        await database.stop()
+
+
+async def test_a_start_that_was_killed_before_the_password_was_known_is_made_good(tmp_path: Path) -> None:
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    await database.stop()
+    (tmp_path / "database_user").unlink()  # as if the first start had ended right before this
+    again = EmbeddedDatabase(tmp_path)
+    await again.start()
+    try:
+        await write(again.url, 1)
+        assert await read(again.url) == [1]
+    finally:
+        await again.stop()
