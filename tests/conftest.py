@@ -16,6 +16,7 @@ from aiohttp import web
 from bson import ObjectId
 
 from handlers.openapi import make_openapi
+from models.account import make_account
 from models.actors import Role
 from models.store import Store
 from server import app
@@ -145,14 +146,14 @@ async def sales(api: Api, store: Store) -> Person:
 
 
 @pytest.fixture
-async def school(api: Api, sales: Person) -> Organisation:
-    return await make_organisation(api, sales, "school")
+async def school(api: Api, store: Store) -> Organisation:
+    return await stored_organisation(api, store, "school")
 
 
 @pytest.fixture
-async def college(api: Api, sales: Person) -> Organisation:
+async def college(api: Api, store: Store) -> Organisation:
     """Another organisation, just like `school`."""
-    return await make_organisation(api, sales, "college")
+    return await stored_organisation(api, store, "college")
 
 
 async def sign_in(api: Api, email: str) -> Person:
@@ -180,6 +181,21 @@ async def make_organisation(api: Api, sales: Person, name: str) -> Organisation:
     other = await make_user(api, made["id"], "STUDENT", f"other@{name}.example.com")
     exam = await make_exam(admin, proctor, student, other)
     return Organisation(made["id"], admin, proctor, student, other, exam)
+
+
+async def stored_organisation(api: Api, store: Store, name: str) -> Organisation:
+    """As `make_organisation`, by three writes in place of a dozen requests: most tests begin with it."""
+    organisation = await store.organisations.create(ObjectId(), name, self_registration=True)
+    people = {"admin": Role.ADMIN, "proctor": Role.PROCTOR, "student": Role.STUDENT, "other": Role.STUDENT}
+    hashed = await store.passwords.hash(PASSWORD)
+    accounts = [
+        make_account(ObjectId(), who, f"{who}@{name}.example.com", role, organisation["_id"], hashed)
+        for who, role in people.items()
+    ]
+    await store.database.users.insert_many(accounts)
+    persons = [Person(str(one["_id"]), api.as_(store.tokens.issue(one)), one["email"]) for one in accounts]
+    admin, *assigned = persons
+    return Organisation(str(organisation["_id"]), *persons, await make_exam(admin, *assigned))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
