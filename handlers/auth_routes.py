@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from aiohttp import web
 from pydantic import Field
 
 from handlers.http import ANYONE, CONNECTIONS, STORE, actor_of, operation, reply
+from handlers.sign_ins import SIGN_INS, Claim
 from models.actors import EVERYBODY
 from models.errors import Unauthorized
 from models.fields import Document, Payload, shape
 from models.users import User, UserRecord
 
 routes = web.RouteTableDef()
+
+_DEVICE: Final = "device"
+_DEVICE_S: Final = 180 * 24 * 3600
 
 
 class Credentials(Payload):
@@ -32,7 +36,9 @@ class SignedIn(Document):
 async def login(request: web.Request, body: Credentials) -> web.Response:
     """Sign in. `expiresIn` is in seconds; the answer takes as long for an unknown account as for a known one."""
     store = request.app[STORE]
-    user = await store.users.authenticate(body.email, body.password)
+    claim = Claim.of(body.email, request.remote)
+    claim = claim.on(store.tokens.device(request.cookies.get(_DEVICE, ""), claim.account))
+    user = await request.app[SIGN_INS].attempt(claim, lambda: store.users.authenticate(body.email, body.password))
     if user is None:
         raise Unauthorized("The e-mail address or the password is wrong.")
     answer: dict[str, Any] = {
@@ -40,7 +46,9 @@ async def login(request: web.Request, body: Credentials) -> web.Response:
         "expiresIn": int(store.tokens.ttl.total_seconds()),
         "user": shape(User, user),
     }
-    return reply(answer)
+    response = reply(answer)
+    _mark(request, response, store.tokens.issue_device(claim.account))
+    return response
 
 
 @routes.post("/routes/auth/logout")
@@ -59,3 +67,12 @@ async def me(request: web.Request) -> web.Response:
     """Who the token stands for."""
     users, actor = request.app[STORE].users, actor_of(request)
     return reply(await users.record(actor, await users.by_id(actor.id)))
+
+
+def _mark(request: web.Request, response: web.Response, device: str) -> None:
+    """Let the browser show that it was let in, when it signs in again; it is sent nowhere else."""
+    # A proxy with TLS in front says so. Whoever lies about it gets a cookie that their own browser will not keep.
+    secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    response.set_cookie(
+        _DEVICE, device, max_age=_DEVICE_S, path=request.path, httponly=True, samesite="Strict", secure=secure
+    )

@@ -1,4 +1,5 @@
-"""The boundary of every REST route: size, token, role, resource, payload, in the order of the contract.
+"""The boundary of every REST route: size, token, role, resource, payload, in the order of the contract. How much an
+address may ask for is looked at before all of it, and an account once its token is known.
 
 A route is a function with two decorators: aiohttp's, which says where it is, and `operation`, which says who may call
 it, what it looks up first and what it answers. Payload and query are validated by aiohttp-pydantic from the function's
@@ -23,6 +24,7 @@ from pydantic import Field
 from handlers.base import Json, to_error
 from handlers.connections import Connections
 from handlers.http_payload import MAX_BODY, check_json, check_query, read_body, refuse_payload
+from handlers.limits import LIMITS
 from models.actors import Actor, Role
 from models.database import Stored
 from models.errors import (
@@ -41,6 +43,7 @@ from models.store import Store
 STORE: Final = web.AppKey("store", Store)
 CONNECTIONS: Final = web.AppKey("connections", Connections)
 HEARTBEAT_INTERVAL_MS: Final = web.AppKey("heartbeat_interval_ms", int)
+REFUSE_COMMON_PASSWORDS: Final = web.AppKey("refuse_common_passwords", bool)
 ACTOR: Final = web.RequestKey("actor", Actor)
 KEY: Final = web.RequestKey("idempotency_key", Key)
 _LOADED: Final = web.RequestKey("loaded", dict[str, Any])
@@ -69,12 +72,14 @@ def operation(
     load: Load | None = None,
     also_anyone: bool = False,
     idempotent: bool = True,
+    media: str = "application/json",
 ) -> Callable[[_Handler], Handler]:
     """Make `handler(request, path ids, /, body, query…)` a route for `roles`; ANYONE needs no token.
 
     `also_anyone`: who sends no token may call it too. `load` looks up what the path's id names, before the payload is
     looked at; the handler finds it by `loaded(request)`. `answer` is the shape of the JSON answered with `status`; None
-    where there is no body. `idempotent`: whether a POST honours the header Idempotency-Key.
+    where there is no body, and of text where `media`, its type, is not JSON. `idempotent`: whether a POST honours the
+    header Idempotency-Key.
     """
 
     def decorate(handler: _Handler) -> Handler:
@@ -108,7 +113,7 @@ def operation(
             return response
 
         who = sorted(roles) + ["anyone without a token"] * also_anyone
-        handle.__dict__.update(needs_token=bool(roles) and not also_anyone, idempotent=idempotent, who=who)
+        handle.__dict__.update(needs_token=bool(roles) and not also_anyone, idempotent=idempotent, media=media, who=who)
         return handle
 
     return decorate
@@ -127,6 +132,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith("/socket.io/"):
         return await handler(request)
     try:
+        if request.path.startswith("/routes/"):
+            await request.config_dict[LIMITS].request_from(request.remote)
         await read_body(request)
         try:
             if request.path in _WAIT_FOR_NOTHING:
@@ -176,8 +183,10 @@ async def authenticate(request: web.Request) -> Actor:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("Send Authorization: Bearer <token>.")
-    request[ACTOR] = await request.app[STORE].tokens.verify(token.strip())
-    return request[ACTOR]
+    actor = await request.app[STORE].tokens.verify(token.strip())
+    await request.app[LIMITS].request_of(actor)
+    request[ACTOR] = actor
+    return actor
 
 
 def actor_of(request: web.Request) -> Actor:

@@ -88,6 +88,8 @@ def _complete(one: dict[str, Any], route: web.AbstractRoute) -> None:
         response.setdefault("description", "")
         if status == "204":
             response.pop("content", None)
+        elif "content" in response:
+            response["content"] = {traits["media"]: next(iter(response["content"].values()))}
     one["responses"]["default"] = {
         "description": "any error; with 429, and with 503 where it is known, when to come again",
         "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},

@@ -13,6 +13,7 @@ from handlers.http import (
     ACTOR,
     CONNECTIONS,
     DEFAULT_LIMIT,
+    REFUSE_COMMON_PASSWORDS,
     STORE,
     Limit,
     actor_of,
@@ -22,9 +23,12 @@ from handlers.http import (
     page,
     reply,
 )
+from handlers.limits import LIMITS
+from handlers.sign_ins import SIGN_INS, Claim
 from models.actors import EVERYBODY, STAFF, Actor, Role
+from models.common_passwords import is_common
 from models.database import Stored
-from models.errors import Conflict, Forbidden, NotFound
+from models.errors import Conflict, Forbidden, InvalidPayload, NotFound
 from models.fields import Document, Email, Id, Name, Password, Payload, RoleName, shape
 from models.passwords import make_password
 from models.store import Store
@@ -72,6 +76,9 @@ async def create_user(request: web.Request, body: NewUser) -> web.Response:
     """
     store = request.app[STORE]
     await _check_may_create(store, request.get(ACTOR), body)
+    if ACTOR not in request:
+        await request.app[LIMITS].registration(request.remote, body.organisation_id)
+    _check_password(request, body.role, body.password)
     made = await store.users.create(
         new_id(request), body.name, body.email, body.password, Role(body.role), body.organisation_id
     )
@@ -111,9 +118,15 @@ async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web
     if "role" in changes and changes["role"] not in _IN_ORGANISATIONS:
         raise Forbidden("SALES accounts are made on the command line.")
     password = changes.pop("password", None)
-    own = password is not None and user["_id"] == actor.id
-    if own and not await store.users.verify_password(user, current_password):
-        raise Forbidden("The current password is missing or wrong.")
+    sign_ins = request.app[SIGN_INS]
+    if password is not None and user["_id"] == actor.id:
+        # As much a guess as a sign-in is, by whoever has got hold of the token.
+        claim = Claim.of(user["email"], request.remote)
+        if not await sign_ins.attempt(claim, lambda: store.users.verify_password(user, current_password)):
+            raise Forbidden("The current password is missing or wrong.")
+    if password is not None:
+        _check_password(request, str(changes.get("role", user["role"])), password)
+        await sign_ins.password_chosen(user["email"])
     changed, revoked = await store.users.update(user, changes, password)
     if revoked:
         await request.app[CONNECTIONS].close_user(id)
@@ -135,6 +148,7 @@ async def give_password(request: web.Request, id: Id, /) -> web.Response:
     await _check_may_give_password(store, actor, user)
     password = make_password()
     await store.users.update(user, {}, password)
+    await request.app[SIGN_INS].password_given(user["email"])
     await request.app[CONNECTIONS].close_user(id)
     ids = {"actorId": str(actor.id), "userId": str(id)}
     logger.info("user %(actorId)s gave user %(userId)s a new password", ids, extra=ids)
@@ -170,6 +184,13 @@ async def _check_may_create(store: Store, actor: Actor | None, body: NewUser) ->
         raise Forbidden(f"The role {actor.role} may not make a {body.role}.")
     elif actor.organisation_id != body.organisation_id:
         raise NotFound("No such organisation.")
+
+
+def _check_password(request: web.Request, role: str, password: str) -> None:
+    """Refuse what is guessed first, for those who can do harm to others."""
+    if request.app[REFUSE_COMMON_PASSWORDS] and role in STAFF and is_common(password):
+        text = "This password is one of the most common; choose another one."
+        raise InvalidPayload(text, [{"loc": ["password"], "msg": "one of the most common"}])
 
 
 async def _check_may_give_password(store: Store, actor: Actor, user: Stored) -> None:

@@ -17,7 +17,9 @@ from models.orders import Orders
 from models.organisations import Organisations
 from models.passwords import Passwords
 from models.presence import Presence
+from models.record import Records
 from models.recovery import recover
+from models.sealing import Seals
 from models.sessions import Sessions
 from models.starting import Starting
 from models.tab_limit import TabLimit
@@ -43,6 +45,8 @@ class Store:
     orders: Orders
     tab_limit: TabLimit
     watch: Watch
+    seals: Seals
+    records: Records
     lifetime: Lifetime
     idempotency: Idempotency
     expiry: Expiry
@@ -55,6 +59,7 @@ class Store:
         secret: str,
         token_ttl: timedelta,
         heartbeat_interval: timedelta = timedelta(seconds=5),
+        seal_key: bytes | None = None,
     ) -> Store:
         organisations = Organisations(database)
         users = Users(database, organisations, passwords)
@@ -65,6 +70,8 @@ class Store:
         commands = Commands(database)
         sessions.subscribe(commands.sessions_changed)
         orders = Orders(database, sessions, log, commands)
+        seals = Seals(database, sessions, log, seal_key)
+        sessions.subscribe(seals.changed)
         return cls(
             database=database,
             passwords=passwords,
@@ -80,6 +87,8 @@ class Store:
             orders=orders,
             tab_limit=TabLimit(log, orders),
             watch=Watch(sessions, Presence(sessions.changes, log), heartbeat_interval),
+            seals=seals,
+            records=Records(database, log, seals),
             lifetime=Lifetime(database),
             idempotency=Idempotency(database),
             expiry=Expiry(database),
@@ -96,8 +105,10 @@ class Store:
         self.lifetime.open()
         self.commands.open()
         self.expiry.periodic.open()
+        self.seals.periodic.open()
 
     async def close(self) -> None:
+        await self.seals.periodic.close()
         await self.expiry.periodic.close()
         await self.watch.close()
         await self.commands.close()

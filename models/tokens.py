@@ -1,7 +1,12 @@
-"""Access tokens: JWT by HS256, revocable one by one and by user."""
+"""Access tokens: JWT by HS256, revocable one by one and by user; and what a browser shows that was let in before.
+
+The secret can be changed without signing anybody out: tokens of earlier ones hold as long as `accept` names them. They
+are tried in turn. A `kid` would only say which to try first, and would be one more thing that whoever forges can write.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -18,6 +23,8 @@ from models.groups import Lookup
 _ALGORITHMS: Final = ["HS256"]
 _ISSUER: Final = "proctoring-server"
 _AUDIENCE: Final = "proctoring"
+_DEVICE_AUDIENCE: Final = "proctoring-device"  # so that neither is ever taken for the other
+_DEVICE_TTL: Final = timedelta(days=180)
 # `org` is not among them only because PyJWT takes a claim that is null, as it is for SALES, for a missing one.
 _REQUIRED: Final = ["sub", "role", "jti", "iat", "exp", "iss", "aud"]
 
@@ -29,8 +36,12 @@ class Tokens:
         self._database = database
         self._revocations: Lookup[str] = Lookup(database.revocations)
         self._users: Lookup[ObjectId] = Lookup(database.users)
-        self._secret = secret
+        self._secrets = [secret]
         self.ttl = ttl
+
+    def accept(self, secrets: Iterable[str]) -> None:
+        """Let tokens hold that were signed with these; none is signed with them any more."""
+        self._secrets += secrets
 
     def issue(self, user: Stored) -> str:
         """A token for a stored user. `iat` carries milliseconds, to tell it from a revocation in the same second."""
@@ -45,20 +56,27 @@ class Tokens:
             "iss": _ISSUER,
             "aud": _AUDIENCE,
         }
-        return jwt.encode(claims, self._secret, algorithm=_ALGORITHMS[0])
+        return jwt.encode(claims, self._secrets[0], algorithm=_ALGORITHMS[0])
+
+    def issue_device(self, account: str) -> str:
+        """What a browser keeps that `account` was signed in from. It lets nobody in; see `handlers/sign_ins.py`."""
+        expires_at = datetime.now(UTC) + _DEVICE_TTL
+        claims = {"sub": account, "jti": uuid4().hex, "exp": expires_at, "iss": _ISSUER, "aud": _DEVICE_AUDIENCE}
+        return jwt.encode(claims, self._secrets[0], algorithm=_ALGORITHMS[0])
+
+    def device(self, token: str, account: str) -> str | None:
+        """The id of the browser that has this token; None where it is not one of `account`, or does not hold."""
+        options: Any = {"require": ["sub", "jti", "exp", "iss", "aud"]}
+        try:
+            claims = self._decode(token, _DEVICE_AUDIENCE, options)
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            return None
+        return str(claims["jti"]) if claims["sub"] == account else None
 
     async def verify(self, token: str) -> Actor:
         """Who the token stands for, as the database has them now; Unauthorized for any token that does not hold."""
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=_ALGORITHMS,
-                issuer=_ISSUER,
-                audience=_AUDIENCE,
-                leeway=1,
-                options={"require": _REQUIRED, "verify_exp": False},
-            )
+            claims = self._decode(token, _AUDIENCE, {"require": _REQUIRED, "verify_exp": False})
             user_id = parse_id(claims["sub"])
             issued_at = float(claims["iat"])
             expires_at = datetime.fromtimestamp(float(claims["exp"]), UTC)
@@ -80,3 +98,19 @@ class Tokens:
         await self._database.revocations.update_one(
             {"_id": actor.token_id}, {"$set": {"expiresAt": actor.expires_at}}, upsert=True
         )
+
+    def _decode(self, token: str, audience: str, options: Any) -> dict[str, Any]:
+        """The claims, by the first secret that fits; the exceptions are those of `jwt.decode`."""
+        *earlier, last = self._secrets
+        for secret in earlier:
+            try:
+                return self._decode_by(secret, token, audience, options)
+            except jwt.InvalidSignatureError:
+                continue
+        return self._decode_by(last, token, audience, options)
+
+    def _decode_by(self, secret: str, token: str, audience: str, options: Any) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token, secret, algorithms=_ALGORITHMS, issuer=_ISSUER, audience=audience, leeway=1, options=options
+        )
+        return claims

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final, cast
 
 import aiohttp_cors
 import socketio
 from aiohttp import web
+from limits import parse
 
 from handlers import (
     auth_routes,
@@ -20,23 +21,28 @@ from handlers import (
     meta_routes,
     organisation_routes,
     proctoring_routes,
+    record_routes,
     user_routes,
 )
+from handlers.addresses import behind
 from handlers.asyncapi import make_asyncapi
 from handlers.base import Elsewhere
 from handlers.binding import Binding
 from handlers.broadcast import Broadcast
 from handlers.connections import Connections
+from handlers.counting import Counters
 from handlers.delivery import Delivery
 from handlers.exam_namespace import ExamNamespace
-from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, STORE, errors, paced
+from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
+from handlers.limits import LIMITS, Limits, Rates, Windows
 from handlers.openapi import make_openapi
 from handlers.proctor_namespace import ProctorNamespace
+from handlers.sign_ins import SIGN_INS, SignIns
 from models.database import Database
 from models.passwords import Passwords
 from models.store import Store
-from server.embedded import EmbeddedDatabase
+from server.embedded import EmbeddedDatabase, running_url
 from server.engine import make_server
 from server.listening import Factory, Listener
 from server.pages import add_pages
@@ -50,6 +56,7 @@ _ROUTES: Final = (
     import_routes,
     exam_routes,
     proctoring_routes,
+    record_routes,
     meta_routes,
 )
 _CLOSE_S: Final = 5
@@ -57,13 +64,22 @@ _CLOSE_S: Final = 5
 
 def make_store(settings: Settings, database_url: str) -> Store:
     passwords = Passwords(settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest)
-    return Store.on(
+    store = Store.on(
         Database(database_url),
         passwords,
         settings.secret(),
         timedelta(hours=settings.token_ttl_hours),
         timedelta(milliseconds=settings.heartbeat_interval_ms),
+        settings.sealing_key(),
     )
+    store.tokens.accept(secret.get_secret_value() for secret in settings.jwt_secret_previous)
+    return store
+
+
+def _rates(settings: Settings) -> Rates | None:
+    if not settings.rate_limits:
+        return None
+    return Rates(**{one.name: parse(getattr(settings, one.name)) for one in fields(Rates)})
 
 
 def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
@@ -82,10 +98,15 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     server.register_namespace(ProctorNamespace(store, connections, broadcast))
     server.register_namespace(Elsewhere())
 
-    app = web.Application(middlewares=[paced, errors], client_max_size=MAX_BODY)
+    first = [behind(settings.trusted_proxies), paced] if settings.trusted_proxies else [paced]
+    app = web.Application(middlewares=[*first, errors], client_max_size=MAX_BODY)
     app[STORE] = store
     app[CONNECTIONS] = connections
     app[HEARTBEAT_INTERVAL_MS] = settings.heartbeat_interval_ms
+    app[REFUSE_COMMON_PASSWORDS] = settings.common_passwords == "refuse"
+    windows, rates = Windows(Counters()), _rates(settings)
+    app[LIMITS] = Limits(windows, rates)
+    app[SIGN_INS] = SignIns(windows, rates)
     for module in _ROUTES:
         app.add_routes(module.routes)
     app[meta_routes.OPENAPI] = make_openapi(app)
@@ -93,11 +114,28 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     _allow_origins(app, settings.cors_origins)
     add_pages(app, settings.ws_port)
     app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
-    sockets = app if settings.ws_port is None else web.Application(middlewares=[paced])
+    sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
     server.attach(sockets)
     sockets.on_shutdown.append(lambda _: _close_sockets(connections, server))
     return app, sockets
+
+
+@contextlib.asynccontextmanager
+async def command_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store for a command that works beside a server, or without one."""
+    url = settings.database_url or running_url(settings.data_dir)
+    database = None if url else EmbeddedDatabase(settings.data_dir)
+    async with contextlib.AsyncExitStack() as stack:
+        if database:
+            stack.push_async_callback(database.stop)
+            await database.start()
+        store = make_store(settings, url or (database.url if database else ""))
+        stack.callback(store.database.close)
+        stack.push_async_callback(store.log.close)
+        stack.push_async_callback(store.sessions.close)
+        await store.database.ensure_indexes()
+        yield store
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line: `serve`, `create-user`, `rehearse`, `asyncapi`."""
+"""The command line: `serve`, `create-user`, `rehearse`, `seal`, `verify`, `asyncapi`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from models.database import is_unavailable
 from models.errors import ProctoringError
 from models.fields import Email, Password, parse_id
 from models.store import Store
-from server.app import NAMESPACES, Running, make_store, running
+from server.app import NAMESPACES, Running, command_store, running
 from server.demo import ensure_demo, may_have_demo
-from server.embedded import EmbeddedDatabase, running_url
 from server.pages import has_pages
 from server.rehearse.command import add_rehearse
+from server.sealing import add_seal
 from server.settings import Settings, SettingsError, load_settings
+from server.verify import add_verify
 
 logger = logging.getLogger("server")
 
@@ -37,6 +38,8 @@ logger = logging.getLogger("server")
 def main() -> None:
     """The entry point `proctoring-server`. Ends with 2 and one line where the settings or arguments are wrong."""
     arguments = _parser().parse_args()
+    if "offline" in arguments:
+        sys.exit(arguments.offline(arguments))
     try:
         settings = load_settings()
         _log(settings)
@@ -84,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_user)
 
     add_rehearse(commands)
+    add_seal(commands)
+    add_verify(commands)
 
     asyncapi = commands.add_parser("asyncapi", help="print what /asyncapi.json answers")
     asyncapi.set_defaults(run=_print_asyncapi)
@@ -151,18 +156,9 @@ async def _create_user(settings: Settings, arguments: argparse.Namespace) -> int
     password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else getpass.getpass("Password: ")
     _check("--email", TypeAdapter(Email), arguments.email)
     _check("password", TypeAdapter(Password), password)
-    url = settings.database_url or running_url(settings.data_dir)
-    database = None if url else EmbeddedDatabase(settings.data_dir)
-    try:
-        if database:
-            await database.start()
-        store = make_store(settings, url or (database.url if database else ""))
-        await store.database.ensure_indexes()
+    async with command_store(settings) as store:
         name = arguments.name or arguments.email
         user = await store.users.create(ObjectId(), name, arguments.email, password, role, organisation_id)
-    finally:
-        if database:
-            await database.stop()
     _say(f"Made the {role} account {arguments.email}, id {user['_id']}.")
     return 0
 

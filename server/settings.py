@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import os
@@ -10,13 +11,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from limits import parse_many
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.chain import read_key
 
 MIN_SECRET_BYTES = 32
 MIN_ITERATIONS = 100_000
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _rate(value: str) -> str:
+    """`value`, where it is a number of times within a time."""
+    try:
+        rates = parse_many(value)
+    except ValueError:
+        rates = []
+    if len(rates) != 1 or rates[0].amount < 1:
+        raise ValueError('something like "10 per 5 minutes" is wanted')
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class SettingsError(Exception):
@@ -33,6 +52,8 @@ class Settings(BaseSettings):
     ws_port: Port | None = None
     database_url: str | None = None
     jwt_secret: SecretStr | None = None
+    jwt_secret_previous: Annotated[list[SecretStr], NoDecode] = []
+    seal_key: SecretStr | None = None
     data_dir: Path = Path("data")
     pbkdf2_iterations: Annotated[int, Field(ge=1, le=10_000_000)] = 220_000
     pbkdf2_keylen: Annotated[int, Field(ge=16, le=512)] = 64
@@ -44,10 +65,26 @@ class Settings(BaseSettings):
     token_ttl_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 12
     transports: Annotated[list[Literal["websocket", "polling"]], NoDecode] = ["polling", "websocket"]
     rate_limits: bool = True
+    # An exam of 2,000 behind one address. In its busiest minute each sends 30 requests at most: 12 heartbeats, where
+    # a client beats over REST, some 10 to sign in and begin, the rest for sign-ins that are sent again.
+    requests_per_address: Rate = "60000 per minute"
+    # 50 a second, as many as over a socket. An ADMIN's script that makes 2,000 accounts one by one needs 2,000.
+    requests_per_account: Rate = "3000 per minute"
+    # 2,000 who register before their exam, and as many again who do it for another one.
+    registrations_per_address: Rate = "4000 per hour"
+    # See handlers/sign_ins.py. At one address: an account guessed at this rate withstands 120 guesses an hour; in doubt
+    # 12. Over all addresses 100 an hour is more than any person mistypes. At one address 3,000 of all accounts is a
+    # whole school that mistypes once within ten minutes and half that again; who mistypes nothing counts as none.
+    sign_in_failures: Rate = "10 per 5 minutes"
+    sign_in_failures_in_doubt: Rate = "3 per 15 minutes"
+    sign_in_failures_per_account: Rate = "100 per hour"
+    sign_in_failures_per_address: Rate = "3000 per 10 minutes"
+    trusted_proxies: Annotated[list[Network], NoDecode] = []
+    common_passwords: Literal["allow", "refuse"] = "allow"
     bootstrap_sales_email: str | None = None
     bootstrap_sales_password: Annotated[SecretStr, Field(min_length=6)] | None = None
 
-    @field_validator("cors_origins", "transports", mode="before")
+    @field_validator("cors_origins", "transports", "trusted_proxies", "jwt_secret_previous", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
@@ -73,6 +110,13 @@ class Settings(BaseSettings):
             raise ValueError("no digest of this name") from error
         return value
 
+    @field_validator("seal_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_key(value.get_secret_value())
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _mongodb(cls, value: str | None) -> str | None:
@@ -87,9 +131,11 @@ class Settings(BaseSettings):
         if bool(self.bootstrap_sales_email) != bool(self.bootstrap_sales_password):
             raise ValueError("BOOTSTRAP_SALES_EMAIL, BOOTSTRAP_SALES_PASSWORD: set both or neither")
         if self.database_url is not None:
-            length = len(self.jwt_secret.get_secret_value().encode()) if self.jwt_secret else 0
-            if length < MIN_SECRET_BYTES:
-                raise ValueError(f"JWT_SECRET: with DATABASE_URL set, at least {MIN_SECRET_BYTES} bytes are wanted")
+            wanted = f"with DATABASE_URL set, at least {MIN_SECRET_BYTES} bytes are wanted"
+            if self.jwt_secret is None or _is_short(self.jwt_secret):
+                raise ValueError(f"JWT_SECRET: {wanted}")
+            if any(_is_short(one) for one in self.jwt_secret_previous):
+                raise ValueError(f"JWT_SECRET_PREVIOUS: {wanted}")
         return self
 
     @property
@@ -106,6 +152,16 @@ class Settings(BaseSettings):
             return self.jwt_secret.get_secret_value()
         return keep_secret(self.data_dir / "jwt_secret", secrets.token_hex(32))
 
+    def sealing_key(self) -> bytes:
+        """The key that records are sealed with; made once and kept in `data_dir` where none is set."""
+        if self.seal_key is not None:
+            return read_key(self.seal_key.get_secret_value())
+        path = self.data_dir / "seal_key"
+        try:
+            return read_key(keep_secret(path, secrets.token_hex(32)))
+        except ValueError as error:
+            raise SettingsError(f"SEAL_KEY: in {path}, {error}") from None
+
     def warnings(self) -> list[str]:
         """What works but should not stay, one line each."""
         found = []
@@ -113,9 +169,17 @@ class Settings(BaseSettings):
             found.append(
                 f"PBKDF2_ITERATIONS is {self.pbkdf2_iterations}: passwords are cheap to guess; OWASP says 220000"
             )
-        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        if self.jwt_secret is not None and _is_short(self.jwt_secret):
             found.append(f"JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: tokens are cheap to forge")
+        if any(_is_short(one) for one in self.jwt_secret_previous):
+            found.append(f"JWT_SECRET_PREVIOUS has one below {MIN_SECRET_BYTES} bytes: tokens are cheap to forge")
+        if self.database_url is not None and self.common_passwords == "allow":
+            found.append("COMMON_PASSWORDS is allow: staff may have passwords that are guessed first; refuse is safer")
         return found
+
+
+def _is_short(secret: SecretStr) -> bool:
+    return len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -137,10 +201,13 @@ def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
 def keep_secret(path: Path, new: str) -> str:
     """What is in `path`; `new`, put there for the owner alone, where there is nothing yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8").strip()
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(new)
-    return new
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")  # nobody finds a file that is half written
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(new)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text(encoding="utf-8").strip()

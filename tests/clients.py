@@ -48,7 +48,9 @@ class Api:
             options["json"] = body
         async with self.http.request(method, self.url + path, headers=headers, **options) as response:
             text = await response.text()
-            answer = Answer(response.status, await response.json() if text else None, response.headers)
+            is_json = response.content_type == "application/json"
+            body = (await response.json() if is_json else text) if text else None
+            answer = Answer(response.status, body, response.headers)
         self._check(method, path.partition("?")[0], answer)
         return answer
 
@@ -70,7 +72,7 @@ class Api:
             if content is None:
                 assert answer.body is None
                 return
-            schema = content["application/json"]["schema"]
+            schema = content[answer.headers["Content-Type"].partition(";")[0]]["schema"]
         jsonschema.validate(answer.body, {**schema, "components": self.contract["components"]})
 
     def _responses(self, method: str, path: str) -> Any:

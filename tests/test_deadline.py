@@ -22,7 +22,7 @@ from models.passwords import Passwords
 from models.store import Store
 from tests.clients import Api, Socket
 from tests.conftest import SECRET, Organisation
-from tests.processes import serving
+from tests.processes import serving, stop
 from tests.test_starting import make_class
 
 ANSWER_S = 12  # the contract's 10, and what two noisy cores add
@@ -84,7 +84,7 @@ async def test_while_the_database_stands_still_everybody_is_answered_and_then_al
             return "connected"
 
         pid = server.database_pid()
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         try:
             async with asyncio.timeout(60):
                 gets = asyncio.gather(*(timed("GET", get(token)) for token in tokens * 10))

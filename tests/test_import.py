@@ -26,7 +26,7 @@ from server.app import running
 from server.settings import Settings
 from tests.clients import Answer, Api, uuid
 from tests.conftest import PASSWORD, SECRET, Organisation, Person
-from tests.processes import serving
+from tests.processes import serving, stop
 from tests.test_deadline import ANSWER_S
 from tests.test_users import FIELDS, ME
 from tests.test_users import PATH as USERS
@@ -450,7 +450,7 @@ async def test_while_the_database_stands_still_the_lines_are_refused_in_time_and
         sending = asyncio.create_task(send(caller, body))
         await asyncio.sleep(0.6)  # by now it hashes
         pid = server.database_pid()
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         try:
             lines = await sending
         finally:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from tests.clients import Api, Socket, uuid
-from tests.processes import ServerProcess, alive, ready, run, serving, until
+from tests.processes import ServerProcess, alive, ready, run, serving, stop, until
 
 
 async def demo(server: ServerProcess) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def test_a_database_that_dies_is_started_again_and_meanwhile_the_server_sa
         await browser.ok("start", {"examId": written["examId"]})
         first = await browser.ok("tab_change", {"seq": 1})
         assert await ready(http, server.url) == 200
-        os.kill(server.database_pid(), signal.SIGSTOP)  # it answers nobody
+        stop(server.database_pid())  # it answers nobody
         assert await ready(http, server.url) == 503
         answer = await student.call("GET", "/routes/auth/me")
         assert (answer.status, answer.code) == (503, "unavailable")

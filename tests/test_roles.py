@@ -74,6 +74,9 @@ TABLE: list[tuple[str, str, str, Any]] = [
     ("UF++FN", "GET", "/routes/proctoring/{session}/activity", None),
     ("UF++FN", "GET", "/routes/proctoring/{session}/heartbeats", None),
     ("UF++FN", "GET", "/routes/proctoring/{session}/commands", None),
+    ("UF++FN", "GET", "/routes/proctoring/{session}/record", None),
+    ("UF++FN", "GET", "/routes/proctoring/{session}/record.csv", None),
+    ("UF++FN", "GET", "/routes/proctoring/{session}/record.html", None),
 ]
 
 

@@ -20,7 +20,7 @@ import aiohttp
 from models.fields import format_instant, now
 from tests.clients import Api, Socket, uuid
 from tests.conftest import PASSWORD, Organisation, Person, make_exam, make_organisation, make_user, sign_in
-from tests.processes import ServerProcess, environment, serving, until
+from tests.processes import ServerProcess, environment, serving, stop, until
 
 SETTINGS = {
     "RATE_LIMITS": "false",
@@ -155,7 +155,7 @@ async def test_a_student_whose_process_is_stopped_is_late_then_missing_on_every_
                 (session,) = (await console.ok("join", {"examId": school.exam_id}))["sessions"]
                 assert session["connectivity"] == "ONLINE"
             stopped = loop.time()
-            os.kill(pid, signal.SIGSTOP)
+            stop(pid)
             for connectivity, intervals in (("LATE", 2), ("MISSING", 4)):
                 for console in consoles:
                     got = await shown(console, session["id"], connectivity)
