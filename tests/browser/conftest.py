@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 import os
 import re
 import shutil
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
 from server.app import Running
 from tests.clients import Socket, uuid
@@ -20,6 +23,7 @@ from tests.conftest import Connect, Organisation, Person
 CHROMIUM = shutil.which("chromium")
 SHOTS = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 WEB = Path(__file__).parent.parent.parent / "web"
+MADE = re.compile("[2-9a-z]{4}(-[2-9a-z]{4}){2}")  # a password that was not chosen by hand
 # Without these it looks for updates and hosts of its maker; as root it has no sandbox of its own.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -139,10 +143,66 @@ async def give(console: Socket, exam_id: str, action: str, **fields: Any) -> Non
     await console.until("commands", lambda told: wanted in [(one["id"], one["fate"]) for one in told["items"]])
 
 
-async def axe_in_the_dark(page: Page) -> list[str]:
-    """What axe-core finds against the dark colours, and nothing else: all but the colours is as it is in the light."""
+async def axe_in_the_dark(page: Page, without: str = "") -> list[str]:
+    """What axe-core finds against the dark colours: all else is as it is in the light. `without`: a selector."""
     await page.evaluate((WEB / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8"))
     await page.emulate_media(color_scheme="dark")
-    found = await page.evaluate("axe.run({runOnly: ['color-contrast']}).then((result) => result.violations)")
+    where = {"exclude": [without]} if without else {"include": ["html"]}
+    run = "(where) => axe.run(where, {runOnly: ['color-contrast']}).then((result) => result.violations)"
+    found = await page.evaluate(run, where)
     await page.emulate_media(color_scheme="light")
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@pytest.fixture
+async def open_manage(server: Running, contexts: Any) -> Open:
+    """`await open_manage(person, "users")`: that part of the console's management, in a browser of its own."""
+
+    async def make(who: Person, section: str, **options: Any) -> Page:
+        page: Page = await (await contexts(**options)).new_page()
+        await sign_in(page, server.url, f"/console#/manage/{section}", who)
+        await expect(page.locator(".manage h1")).to_be_visible()
+        await expect(page.get_by_text("Loading…")).to_have_count(0)
+        return page
+
+    return make
+
+
+async def say(page: Page, text: str) -> None:
+    """Write to the proctors; in the pause's dialog, where there is one."""
+    await page.get_by_label("Message to the proctors").last.fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def answer(console: Socket, activity: dict[str, Any], text: str) -> None:
+    """Write to the student whose activity this is."""
+    to = {name: activity[name] for name in ("examId", "sessionId")}
+    await console.ok("chat", {"requestId": uuid(), "text": text} | to)
+
+
+def said(page: Page, text: str) -> Locator:
+    """What a page says when something is done."""
+    return page.get_by_role("status").filter(has_text=text)
+
+
+async def told(page: Page, title: str) -> str:
+    """The password that this dialog shows; closing it takes it away."""
+    dialog = page.get_by_role("alertdialog", name=title)
+    password: str = await dialog.locator("code").inner_text()
+    assert MADE.fullmatch(password)
+    assert await axe(page) == []
+    await dialog.get_by_role("button", name="Done").click()
+    await expect(page.get_by_text(password)).to_have_count(0)
+    return password
+
+
+async def downloaded(page: Page, folder: Path) -> list[list[str]]:
+    """The rows of the file that an import's passwords are downloaded as, read as a spreadsheet reads it."""
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download passwords (CSV)").click()
+    file = await download.value
+    assert file.suggested_filename == "passwords.csv"
+    await file.save_as(folder / "passwords.csv")
+    content = (folder / "passwords.csv").read_bytes()
+    assert content.startswith(codecs.BOM_UTF8)  # without it umlauts would be others
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))

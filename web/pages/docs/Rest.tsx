@@ -32,19 +32,18 @@ export function RestOperation({ of: one }: { of: Operation }) {
           />
         </>
       )}
-      {Object.entries(one.body).map(([type, { schema }]) => (
+      {Object.entries(one.body).map(([type, { schema, example }]) => (
         <Fragment key={type}>
           <h5>
             Body: <Type of={schema} />
           </h5>
           <p class="quiet">{type}</p>
+          <About of={schema.$ref ? "" : (schema.description ?? "")} />
           <Fields of={schema} caption={`Body of ${one.title}`} />
-          {type === "application/json" && (
-            <>
-              <h5>Example of a body</h5>
-              <Code what={`the body of ${one.title}`}>{pretty(exampleOf(schema, schemas))}</Code>
-            </>
-          )}
+          <h5>Example of a body</h5>
+          <Code what={`the body of ${one.title} as ${type}`}>
+            {shown(example ?? exampleOf(schema, schemas), pretty)}
+          </Code>
         </Fragment>
       ))}
       <h5>From a shell</h5>
@@ -66,11 +65,16 @@ function line(one: Operation, schemas: Schemas): string {
     const schema = one.parameters.find((given) => given.in === "path" && given.name === name)?.schema;
     return schema ? String(exampleOf(schema, schemas)) : whole;
   });
-  const [body] = Object.entries(one.body).map(([type, { schema }]) => {
-    const example = exampleOf(schema, schemas);
-    return { type, content: typeof example === "string" ? example : JSON.stringify(example) };
-  });
+  const [body] = Object.entries(one.body).map(([type, { schema, example = exampleOf(schema, schemas) }]) => ({
+    type,
+    content: shown(example, JSON.stringify),
+  }));
   return curl(one.method, location.origin + path, { token: one.token === "needed", ...(body && { body }) });
+}
+
+/** Text, such as CSV, is shown as it is. */
+function shown(example: unknown, asJson: (value: unknown) => string): string {
+  return typeof example === "string" ? example : asJson(example);
 }
 
 function AnswerOf({ of, status, operation }: { of: Answer; status: string; operation: string }) {

@@ -3,7 +3,18 @@
 import { createContext, Fragment, type ComponentChildren } from "preact";
 import { useContext } from "preact/hooks";
 import { idOf } from "./contract";
-import { choices, describe, fieldsOf, isNull, nameOf, rulesOf, type Field, type Schema, type Schemas } from "./schema";
+import {
+  choices,
+  describe,
+  fieldsOf,
+  isNull,
+  nameOf,
+  resolved,
+  rulesOf,
+  type Field,
+  type Schema,
+  type Schemas,
+} from "./schema";
 import { Text } from "./Text";
 
 /** Whose schemas are meant by a reference: REST's, or the events'. */
@@ -109,11 +120,16 @@ export function Rows({ caption, rows }: { caption: string; rows: Field[] }) {
   );
 }
 
-/** The fields of an object, or of a list's objects; what else there is to say of another schema. */
+/** The fields of an object, or of a list's objects; what there is to say of another schema. */
 export function Fields({ of, caption }: { of: Schema; caption: string }) {
   const { schemas } = useContext(Known);
   const rows = fieldsOf(of, schemas);
-  if (rows.length) return <Rows caption={caption} rows={rows} />;
-  const rules = rulesOf(of);
-  return rules.length ? <Rules of={of} /> : <p class="quiet">It has no fields.</p>;
+  const found = resolved(of, schemas);
+  return (
+    <>
+      {rulesOf(found).length > 0 && <Rules of={found} />}
+      {rows.length > 0 && <Rows caption={caption} rows={rows} />}
+      {found.properties && !rows.length && <p class="quiet">It has no fields.</p>}
+    </>
+  );
 }

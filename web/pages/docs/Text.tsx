@@ -7,12 +7,17 @@ export function Text({ of }: { of: string }) {
   return <>{of.split("`").map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))}</>;
 }
 
+/** A docstring: an empty line begins a paragraph. */
 export function About({ of }: { of: string }) {
-  if (!of) return null;
+  const paragraphs = of.split(/\n\s*\n/).filter(Boolean);
   return (
-    <p>
-      <Text of={of} />
-    </p>
+    <>
+      {paragraphs.map((one) => (
+        <p key={one}>
+          <Text of={one} />
+        </p>
+      ))}
+    </>
   );
 }
 

@@ -16,7 +16,7 @@ export interface Group<One extends Entry = Entry> {
   entries: One[];
 }
 
-type Content = Record<string, { schema: Schema }>;
+type Content = Record<string, { schema: Schema; example?: unknown }>;
 
 export interface Parameter {
   name: string;

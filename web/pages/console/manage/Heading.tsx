@@ -20,12 +20,12 @@ export function Heading({ title, at }: { title: string; at?: RefObject<HTMLHeadi
   );
 }
 
-/** A place, and a function that moves the focus there once what is being changed is on the screen. */
+/** A place, and a function that moves the focus there if it has none once what is being changed is on the screen. */
 export function useRefocus<T extends HTMLElement>(): [RefObject<T>, () => void] {
   const place = useRef<T>(null);
   const [times, setTimes] = useState(0);
   useEffect(() => {
-    if (times) place.current?.focus();
+    if (times && document.activeElement === document.body) place.current?.focus();
   }, [times]);
   return [place, () => setTimes((now) => now + 1)];
 }

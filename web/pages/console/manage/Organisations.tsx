@@ -91,7 +91,17 @@ export function Organisations({ api }: { api: Api }) {
           close={() => setMaking(false)}
         />
       )}
-      {renaming && <Rename api={api} organisation={renaming} renamed={put} close={() => setRenaming(null)} />}
+      {renaming && (
+        <Rename
+          api={api}
+          organisation={renaming}
+          renamed={put}
+          close={() => {
+            setRenaming(null);
+            refocus(); // it may not match the search any more
+          }}
+        />
+      )}
       {deleting && (
         <Confirm
           title={`Delete ${deleting.name}?`}

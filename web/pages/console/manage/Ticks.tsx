@@ -1,6 +1,6 @@
 /** The people who match a search, each with a tick. No more than a hundred are drawn, however many there are. */
 
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { User } from "@shared/api";
 import { Field } from "@shared/parts";
 import { Choice } from "./fields";
@@ -32,8 +32,10 @@ export function Ticks({
 }) {
   const [text, setText] = useState("");
   const [show, setShow] = useState<Show>("");
+  // Who is ticked or unticked stays in sight, and keeps the focus, until something else is looked for.
+  const before = useMemo(() => chosen, [text, show]);
   const found = matching(people, text).filter(({ id, role }) => {
-    if (show === "assigned" || show === "others") return chosen.has(id) === (show === "assigned");
+    if (show === "assigned" || show === "others") return before.has(id) === (show === "assigned");
     return !show || role === show;
   });
   const students = found.filter(({ id, role }) => role === "STUDENT" && !chosen.has(id));

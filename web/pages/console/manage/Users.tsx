@@ -36,7 +36,10 @@ export function Users({ api, who }: Shown) {
   const [doing, setDoing] = useState<Doing | { what: "make" } | null>(null);
   const [heading, refocus] = useRefocus<HTMLHeadingElement>();
   const say = useSay();
-  const close = () => setDoing(null);
+  const close = () => {
+    setDoing(null);
+    refocus(); // who was changed may not match the search any more
+  };
   const put = (user: User) =>
     loaded.change((now) => ({ ...now, people: byName([...now.people.filter(({ id }) => id !== user.id), user]) }));
   const saved = (user: User) => {
@@ -49,7 +52,6 @@ export function Users({ api, who }: Shown) {
     loaded.change((now) => ({ ...now, people: now.people.filter(({ id }) => id !== user.id) }));
     close();
     say(`${user.name} is deleted.`);
-    refocus();
   };
   return (
     <>

@@ -97,7 +97,7 @@ export class Import {
       if (!person || ("error" in answer && answer.error.code === "unavailable")) continue;
       again.delete(person);
       if ("user" in answer) made.push({ line: person.line, user: answer.user, password: answer.password });
-      else refused.push({ person, reason: refusalOf(answer.error, unsure.has(person)) });
+      else refused.push({ person, reason: refusalOf(inTheList(answer.error, piece), unsure.has(person)) });
     }
     this.add(made, refused);
     return [...again];
@@ -123,6 +123,15 @@ export class Import {
   private change(some: Partial<Progress>): void {
     this.progress.value = { ...this.progress.value, ...some };
   }
+}
+
+/** The server counts the lines of what it was sent; here a line is the list's. */
+function inTheList(error: LineError, piece: Person[]): LineError {
+  const message = error.message.replace(/^Line (\d+) /, (said, number: string) => {
+    const { line } = piece[Number(number) - 1] ?? {};
+    return line ? `Line ${line} ` : said;
+  });
+  return { ...error, message };
 }
 
 /** After these nothing else would be answered otherwise. */

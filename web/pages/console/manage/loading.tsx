@@ -1,6 +1,7 @@
 /** What is asked of the server before a page can be shown: the waiting, the failing, the asking again. */
 
 import type { ComponentChildren } from "preact";
+import { flushSync } from "preact/compat";
 import { useEffect, useState } from "preact/hooks";
 import { saying } from "@shared/api";
 import { Problem } from "@shared/parts";
@@ -33,7 +34,8 @@ export function useLoaded<T>(load: () => Promise<T>, keys: unknown[]): Loaded<T>
     value,
     problem,
     again: () => setRound((now) => now + 1),
-    change: (to) => setValue((now) => (now === undefined ? now : to(now))),
+    // Drawn at once: a dialog that is closed next gives the focus back to a row which is already in its new place.
+    change: (to) => flushSync(() => setValue((now) => (now === undefined ? now : to(now)))),
   };
 }
 

@@ -5,18 +5,14 @@ export const SHORTEST = 6;
 
 /** None that is taken for another: no 0 and o, no 1, i and l. */
 const CHARACTERS = "abcdefghjkmnpqrstuvwxyz23456789";
-const LENGTH = 12;
+const GROUPS = 3;
 const GROUP = 4;
 
-/** 59 random bits. */
+/** Like the server's: groups of four, "h7kd-p2mw-x9rt". 59 random bits. */
 export function makePassword(): string {
-  const random = crypto.getRandomValues(new Uint32Array(LENGTH));
-  return Array.from(random, (one) => CHARACTERS[one % CHARACTERS.length]).join("");
-}
-
-/** In groups, for the eye. */
-export function groups(password: string): string[] {
-  return password.match(new RegExp(`.{1,${GROUP}}`, "gsu")) ?? [];
+  const random = crypto.getRandomValues(new Uint32Array(GROUPS * GROUP));
+  const characters = Array.from(random, (one) => CHARACTERS[one % CHARACTERS.length]!);
+  return Array.from({ length: GROUPS }, (_, at) => characters.slice(at * GROUP, (at + 1) * GROUP).join("")).join("-");
 }
 
 /** One by one, for the ear. */
