@@ -70,7 +70,6 @@ export function Choose({
 function One({ one, choose }: { one: Listed; choose: (exam: Exam) => void }) {
   const { exam, openness, status } = one;
   const state = stateOf(one);
-  const over = isDone(one) || (openness === "over" && !status);
   return (
     <li>
       <h2>{exam.title}</h2>
@@ -79,7 +78,7 @@ function One({ one, choose }: { one: Listed; choose: (exam: Exam) => void }) {
         {exam.rehearsal && " A rehearsal: it does not count."}
       </p>
       {state && <p class="quiet">{state}</p>}
-      {!over && (
+      {!isDone(one) && (
         <button class={openness === "open" || status ? "primary" : undefined} onClick={() => choose(exam)}>
           {status ? "Go on with" : "Choose"} <span class="hidden-visually">{exam.title}</span>
         </button>

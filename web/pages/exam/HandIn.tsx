@@ -25,6 +25,7 @@ export function HandIn({ handingIn }: { handingIn: HandingIn }) {
       {asking && (
         <Dialog title="Hand in the exam?" close={close}>
           <p>This cannot be undone: the exam is over for you then, also if you have time left.</p>
+          <p role="status">{handingIn.waiting.value && "Handing in…"}</p>
           <Form action="Hand in" cancel={close} submit={() => handingIn.want().finally(close)} />
         </Dialog>
       )}

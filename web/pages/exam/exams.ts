@@ -3,7 +3,7 @@
 import { isOver, type Exam, type ProctoringSession } from "@client/index";
 import { day, hourAndMinute } from "@shared/time";
 
-/** `waiting`: it has not opened yet, by this device's clock; the server's decides. */
+/** By this device's clock, which may be wrong: the server's decides, so each can be tried. `waiting`: not open yet. */
 export type Openness = "open" | "waiting" | "over";
 
 export type Status = ProctoringSession["status"];
@@ -67,7 +67,7 @@ export function stateOf({ openness, status }: Listed): string {
     case "DENIED":
       return "You were not let into this exam.";
     case undefined:
-      return { open: "", waiting: "Not open yet.", over: "Over: it cannot be started any more." }[openness];
+      return openness === "open" ? "" : `${openness === "over" ? "Over" : "Not open yet"}, by this device’s clock.`;
     default:
       return "You have begun this exam.";
   }
