@@ -17,7 +17,7 @@ from server.settings import Settings
 from tests.browser.cdp import Tab, Tabs, browser_with_tabs
 from tests.browser.network import Network, network_to
 from tests.clients import Socket, uuid
-from tests.conftest import Connect, Organisation
+from tests.conftest import Organisation
 from tests.test_readme import blocks
 
 INTERVAL_MS = 400
@@ -90,13 +90,6 @@ async def visitor(network: Network, school: Organisation, tmp_path: Path) -> Asy
 
 async def started(tab: Tab) -> None:
     await tab.until("window.proctoring?.connection === 'online'")
-
-
-@pytest.fixture
-async def console(connect: Connect, school: Organisation) -> Socket:
-    console = await connect("/proctor", school.proctor.token)
-    await console.ok("join", {"examId": school.exam_id})
-    return console
 
 
 async def changes_of_tabs(school: Organisation, session_id: str) -> list[dict[str, Any]]:
@@ -176,6 +169,19 @@ async def test_what_was_kept_outlives_a_reload(visitor: Visitor, network: Networ
     assert [one["data"]["text"] for one in log if one["type"] == "chat"] == [f"Message {n}" for n in range(10)]
     assert [one["type"] for one in log].count("page_reload") == 1
     assert len({one["clientId"] for one in log if one["seq"]}) == 1
+
+
+async def test_what_happens_in_the_instant_of_a_reload_is_not_lost(visitor: Visitor, school: Organisation) -> None:
+    tab = await visitor.visit()
+    await started(tab)
+    session = await tab.run("proctoring.session.id")
+    for number in range(10):
+        await tab.run(f"window.before = true; void proctoring.chat('Message {number}'); location.reload()")
+        await tab.until("!window.before && window.started")
+        await started(tab)
+    await tab.until("window.pending === 0")
+    log = await school.proctor.api.ok("GET", f"/routes/proctoring/{session}/activity?limit=500&type=chat")
+    assert [one["data"]["text"] for one in log] == [f"Message {number}" for number in range(10)]
 
 
 async def test_a_second_tab_of_the_same_browser_takes_over(visitor: Visitor, console: Socket) -> None:

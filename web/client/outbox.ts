@@ -8,10 +8,13 @@
 
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import { uuid } from "./ids";
+import { Journal } from "./journal";
 
 export interface Kept {
   scope: string;
   seq: number;
+  /** Its own, for telling whether it was kept after all; see `journal.ts`. */
+  id?: string;
   event: string;
   payload: Record<string, unknown>;
 }
@@ -58,7 +61,9 @@ export async function openOutbox(scope: string): Promise<Outbox> {
     const known = (await transaction.store.get(scope)) ?? { scope, clientId: uuid(), seq: 0 };
     await transaction.store.put(known);
     await transaction.done;
-    return new DatabaseOutbox(database, scope, known.clientId);
+    const outbox = new DatabaseOutbox(database, scope, known.clientId);
+    await outbox.recover();
+    return outbox;
   } catch {
     return new MemoryOutbox(scope);
   }
@@ -66,20 +71,40 @@ export async function openOutbox(scope: string): Promise<Outbox> {
 
 class DatabaseOutbox implements Outbox {
   readonly durable = true;
+  private readonly journal: Journal;
 
   constructor(
     private readonly database: IDBPDatabase<Schema>,
     private readonly scope: string,
     readonly clientId: string,
-  ) {}
+  ) {
+    this.journal = new Journal(scope);
+  }
 
   async add(event: string, payload: Record<string, unknown>): Promise<number> {
+    const id = this.journal.begin(event, payload);
+    try {
+      return await this.keep(event, payload, id);
+    } finally {
+      this.journal.done(id);
+    }
+  }
+
+  /** Keep what the page before had begun to keep when it went. */
+  async recover(): Promise<void> {
+    const left = this.journal.left();
+    if (!left.length) return;
+    const known = new Set((await this.database.getAll("kept", this.range())).map(({ id }) => id));
+    for (const { id, event, payload } of left) if (!known.has(id)) await this.keep(event, payload, id);
+  }
+
+  private async keep(event: string, payload: Record<string, unknown>, id: string): Promise<number> {
     const transaction = this.database.transaction(["scopes", "kept"], "readwrite");
     const scopes = transaction.objectStore("scopes");
     const known = (await scopes.get(this.scope)) ?? { scope: this.scope, clientId: this.clientId, seq: 0 };
     known.seq += 1;
     // First what may be refused, as it cannot be copied: then no number is taken.
-    const kept = transaction.objectStore("kept").put({ scope: this.scope, seq: known.seq, event, payload });
+    const kept = transaction.objectStore("kept").put({ scope: this.scope, seq: known.seq, id, event, payload });
     await Promise.all([kept, scopes.put(known), transaction.done]);
     return known.seq;
   }
@@ -106,6 +131,7 @@ class DatabaseOutbox implements Outbox {
   }
 
   close(): void {
+    this.journal.close();
     this.database.close();
   }
 

@@ -41,7 +41,7 @@ describe.each([
     expect(await outbox.add("chat", { text: "a" })).toBe(1);
     expect(await outbox.add("activity", { type: "copy" })).toBe(2);
     expect(await outbox.count()).toBe(2);
-    expect(await outbox.oldest(10)).toEqual([
+    expect(await outbox.oldest(10)).toMatchObject([
       { scope: "exam", seq: 1, event: "chat", payload: { text: "a" } },
       { scope: "exam", seq: 2, event: "activity", payload: { type: "copy" } },
     ]);
@@ -108,8 +108,28 @@ describe("an outbox that was closed", () => {
     before.close();
     const after = await open();
     expect(after.clientId).toBe(before.clientId);
-    expect(await after.oldest(10)).toEqual([{ scope: "exam", seq: 2, event: "chat", payload: { text: "b" } }]);
+    expect(await after.oldest(10)).toMatchObject([{ scope: "exam", seq: 2, event: "chat", payload: { text: "b" } }]);
     expect(await after.add("chat", { text: "c" })).toBe(3);
+  });
+
+  it("keeps at the next start what was being kept when the page went, once", async () => {
+    const before = await open();
+    const adding = before.add("chat", { text: "a" });
+    dispatchEvent(new Event("pagehide")); // its transaction is open
+    const noted = JSON.stringify(Object.fromEntries(Object.entries(localStorage)));
+    expect(noted).toContain("unkept");
+    await adding; // it went through after all
+    before.close();
+    localStorage.clear();
+    for (const [key, value] of Object.entries(JSON.parse(noted) as Record<string, string>)) localStorage.setItem(key, value);
+    const after = await open();
+    expect(await after.count()).toBe(1);
+    await after.drop([1]);
+    after.close();
+    for (const [key, value] of Object.entries(JSON.parse(noted) as Record<string, string>)) localStorage.setItem(key, value);
+    const last = await open();
+    expect(await last.oldest(10)).toMatchObject([{ seq: 2, event: "chat", payload: { text: "a" } }]);
+    expect(JSON.stringify(Object.entries(localStorage))).not.toContain("unkept");
   });
 
   it("numbers on also where nothing waits any more", async () => {
