@@ -16,6 +16,10 @@ import aiohttp
 from tests.browser.conftest import CHROMIUM, FLAGS
 
 
+class Navigated(Exception):
+    """The page went while it was asked something."""
+
+
 class Tabs:
     """A window with tabs, one of which is visible."""
 
@@ -31,7 +35,9 @@ class Tabs:
             if waiting is None or waiting.done():
                 continue
             if "error" in answer:
-                waiting.set_exception(RuntimeError(str(answer["error"])))
+                said = str(answer["error"])
+                gone = "navigated" in said or "context" in said
+                waiting.set_exception((Navigated if gone else RuntimeError)(said))
             else:
                 waiting.set_result(answer["result"])
 
@@ -69,14 +75,23 @@ class Tab:
         return answer["result"].get("value")
 
     async def until(self, script: str, seconds: float = 20) -> None:
+        """Wait until the expression is true, on whatever page is there then."""
         async with asyncio.timeout(seconds):
-            while not await self.run(script):
+            while not await self._holds(script):
                 await asyncio.sleep(0.05)
 
-    async def reload(self) -> None:
+    async def reload(self, last: str = "") -> None:
+        """Load the page again; `last` is run in the same instant."""
         await self.run("window.before = true")
-        await self._tabs.call("Page.reload", self._session)
+        with contextlib.suppress(Navigated):
+            await self.run(f"{last}; location.reload()")
         await self.until("window.before === undefined && document.readyState === 'complete'")
+
+    async def _holds(self, script: str) -> Any:
+        try:
+            return await self.run(script)
+        except Navigated:
+            return False
 
 
 @contextlib.asynccontextmanager

@@ -176,8 +176,7 @@ async def test_what_happens_in_the_instant_of_a_reload_is_not_lost(visitor: Visi
     await started(tab)
     session = await tab.run("proctoring.session.id")
     for number in range(10):
-        await tab.run(f"window.before = true; void proctoring.chat('Message {number}'); location.reload()")
-        await tab.until("!window.before && window.started")
+        await tab.reload(f"void proctoring.chat('Message {number}')")
         await started(tab)
     await tab.until("window.pending === 0")
     log = await school.proctor.api.ok("GET", f"/routes/proctoring/{session}/activity?limit=500&type=chat")
