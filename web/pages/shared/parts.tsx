@@ -4,6 +4,16 @@ import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren, JSX } from "preact";
 import { saying, signIn, type SignedIn } from "./api";
 
+/** What helps to fill in a field, which names it by `aria-describedby`. */
+export function Hint({ of, children }: { of: string; children: ComponentChildren }) {
+  if (!children) return null;
+  return (
+    <small id={`${of}-hint`} class="quiet">
+      {children}
+    </small>
+  );
+}
+
 export function Field({
   label,
   hint,
@@ -14,11 +24,7 @@ export function Field({
     <div class="field">
       <label for={id}>{label}</label>
       <input id={id} aria-describedby={hint && `${id}-hint`} {...input} />
-      {hint && (
-        <small id={`${id}-hint`} class="quiet">
-          {hint}
-        </small>
-      )}
+      <Hint of={id}>{hint}</Hint>
     </div>
   );
 }

@@ -3,6 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
 import { ProctoringError } from "@client/errors";
+import { Hint } from "@shared/parts";
 
 /** A tick box with what it means. */
 export function Check({
@@ -15,11 +16,7 @@ export function Check({
     <div class="check">
       <input id={id} type="checkbox" aria-describedby={hint && `${id}-hint`} {...input} />
       <label for={id}>{label}</label>
-      {hint && (
-        <small id={`${id}-hint`} class="quiet">
-          {hint}
-        </small>
-      )}
+      <Hint of={id}>{hint}</Hint>
     </div>
   );
 }
@@ -56,11 +53,7 @@ export function Choice<T extends string>({
           </option>
         ))}
       </select>
-      {hint && (
-        <small id={`${id}-hint`} class="quiet">
-          {hint}
-        </small>
-      )}
+      <Hint of={id}>{hint}</Hint>
     </div>
   );
 }
@@ -75,11 +68,7 @@ export function TextArea({
     <div class="field">
       <label for={id}>{label}</label>
       <textarea id={id} aria-describedby={hint ? `${id}-hint` : undefined} {...area} />
-      {hint && (
-        <small id={`${id}-hint`} class="quiet">
-          {hint}
-        </small>
-      )}
+      <Hint of={id}>{hint}</Hint>
     </div>
   );
 }

@@ -43,7 +43,7 @@ export function Room({ api, who, examId }: { api: Api; who: SignedIn; examId: st
   };
   const session = chosen ? model.client.sessions.get(chosen) : undefined;
   return (
-    <div class={session ? "room with-student" : "room"}>
+    <div class="room">
       <div class="room-head">
         <h1>{exam.title}</h1>
         <Figures rows={rows} absent={model.absent().length} />

@@ -17,7 +17,6 @@ export interface Attention {
 
 /** What a student wrote that nobody has answered or looked at. */
 export interface Unread {
-  count: number;
   text: string;
   since: number;
 }

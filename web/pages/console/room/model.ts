@@ -153,8 +153,8 @@ export class RoomModel {
       if (!sessionId || item.type !== "chat") continue;
       if (item.source === "proctor") this.unread.delete(sessionId);
       else {
-        const { count = 0, since = Date.parse(item.receivedAt) } = this.unread.get(sessionId) ?? {};
-        this.unread.set(sessionId, { count: count + 1, since, text: String(item.data["text"]) });
+        const since = this.unread.get(sessionId)?.since ?? Date.parse(item.receivedAt);
+        this.unread.set(sessionId, { since, text: String(item.data["text"]) });
       }
     }
     for (const [sessionId, handlers] of this.watchers) {
