@@ -19,7 +19,7 @@ from handlers.connections import Connection, Connections
 from models.database import Stored, is_unavailable
 from models.errors import NotFound, Unauthorized
 from models.lifecycle import is_over
-from models.session import entry_of
+from models.session import Holder, entry_of
 from models.store import Store
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,9 @@ class Binding:
         new_id = ObjectId()
         # Held, so that whoever finds the new session takes it over from this connection.
         async with self._connections.lock(new_id):
-            session, new = await self._store.starting.start(connection.actor, exam, new_id, connection.sid)
+            session, new = await self._store.starting.start(
+                connection.actor, exam, new_id, connection.sid, connection.client_id
+            )
             await self._connections.turns()
             if new:
                 self._connections.bind(connection, session)
@@ -57,7 +59,7 @@ class Binding:
                 if old is not connection:
                     await self._take_over(connection, old, session)
                     session = await self._store.sessions.by_id(session["_id"])  # as it was when it got its connection
-                session = await self._store.watch.arrive(session, self._heartbeat_interval_ms)
+                session = await self._store.watch.arrive(session, self._heartbeat_interval_ms, connection.client_id)
                 self._connections.refresh(session)
         finally:
             if connection.closed:  # it went while it was being bound, so its end found nothing to take off
@@ -69,17 +71,43 @@ class Binding:
         return session
 
     async def _take_over(self, connection: Connection, old: Connection | None, session: Stored) -> None:
-        same_client = old is not None and old.client_id == connection.client_id
-        if old is None:
+        old_client = old.client_id if old else await self._elsewhere(session["_id"])
+        same_client = old_client == connection.client_id
+        if old_client is None:
             await self._record(session, "connected", {}, connection)
         elif not same_client:
             who = {"address": connection.address, "userAgent": connection.user_agent}
             await self._record(session, "second_connection", who, connection)
         self._connections.bind(connection, session)
         if old is not None:
-            if not same_client:
-                await self._server.emit("replaced", {}, room=old.sid, namespace=old.namespace)
-            await self._connections.disconnect(old)
+            await self._replace(old, told=not same_client)
+
+    async def _elsewhere(self, session_id: ObjectId) -> str | None:
+        """The client that speaks for a session at another node; None where none does."""
+        return self._client_of(await self._store.sessions.by_id(session_id)) if self._store.nodes.shared else None
+
+    def _client_of(self, session: Stored) -> str | None:
+        holder: Holder | None = session.get("holder")
+        return holder["clientId"] if holder and self._store.nodes.serves(holder["node"]) else None
+
+    async def sessions(self, sessions: list[Stored]) -> None:
+        """A subscriber of sessions: who came to another node is replaced here."""
+        for session in sessions:
+            if self._client_of(session) and self._connections.bound(session["_id"]):
+                self._connections.finish(self._give_up(session))  # whoever tells of it may hold the lock
+
+    async def _give_up(self, session: Stored) -> None:
+        async with self._connections.lock(session["_id"]):
+            connection = self._connections.bound(session["_id"])
+            if connection is None or (connection.session and connection.session["rev"] > session["rev"]):
+                return
+            self._connections.unbind(session["_id"])
+            await self._replace(connection, told=self._client_of(session) != connection.client_id)
+
+    async def _replace(self, old: Connection, *, told: bool) -> None:
+        if told:
+            await self._server.emit("replaced", {}, room=old.sid, namespace=old.namespace)
+        await self._connections.disconnect(old)
 
     async def unbind(self, connection: Connection, reason: str) -> None:
         """Take a connection that went off its session; again and again while the database does not answer."""
@@ -106,7 +134,13 @@ class Binding:
                     return False
                 logger.exception("a connection's end could not be recorded")
             self._connections.unbind(session["_id"])
-            return True
+        try:
+            await self._store.watch.leave(session)
+        except NotFound:
+            pass
+        except Exception as error:  # noqa: BLE001 at worst its next client counts as a second one
+            logger.warning("that a client left session %s is not known to other nodes: %r", session["_id"], error)
+        return True
 
     async def _record(self, session: Stored, type_: str, data: dict[str, Any], connection: Connection) -> None:
         """Record what the server saw, once a connection; nothing of a session that is over."""

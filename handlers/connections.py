@@ -21,6 +21,7 @@ from handlers.turns import Turns
 from models.actors import Actor
 from models.database import Stored
 from models.fields import now
+from models.hints import Hints
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,9 @@ class Sockets(Protocol):
 class Connections:
     """The registry. `rate_limits`: whether a connection may send only so many events a second."""
 
-    def __init__(self, server: Sockets, *, rate_limits: bool = True) -> None:
+    def __init__(self, server: Sockets, hints: Hints, *, rate_limits: bool = True) -> None:
         self._server = server
+        self._hints = hints
         self._rate_limits = rate_limits
         self._by_sid: dict[str, Connection] = {}
         self._bound: dict[ObjectId, Connection] = {}
@@ -147,13 +149,23 @@ class Connections:
         with contextlib.suppress(KeyError):  # it has gone by itself
             await self._server.drop(connection.sid, connection.namespace)
 
+    def all(self) -> list[Connection]:
+        """Those that are open now."""
+        return [connection for connection in self._by_sid.values() if not connection.closed]
+
     async def close_token(self, token_id: str) -> None:
-        self._shut_out[token_id] = asyncio.get_running_loop().time()
+        self._hints.tell("tokens", [token_id])
+        self.shut_out([token_id])
         await self._close(lambda connection: connection.actor.token_id == token_id)
 
     async def close_user(self, user_id: ObjectId) -> None:
-        self._shut_out[user_id] = asyncio.get_running_loop().time()
+        self._hints.tell("users", [user_id])
+        self.shut_out([user_id])
         await self._close(lambda connection: connection.actor.id == user_id)
+
+    def shut_out(self, keys: Iterable[ObjectId | str]) -> None:
+        """These users, or tokens, are revoked from now on: what was read of them before may be stale."""
+        self._shut_out |= dict.fromkeys(keys, asyncio.get_running_loop().time())
 
     def shut_out_since(self, actor: Actor, moment: float) -> bool:
         """Whether `actor` was revoked after `moment` (of the loop's clock), so that what was read then may be stale."""
@@ -161,10 +173,12 @@ class Connections:
 
     async def close_members(self, exam_id: ObjectId, user_ids: Iterable[ObjectId]) -> None:
         """Close what users who are no longer assigned to an exam have open in it."""
+        self._hints.tell("exams", [exam_id])
         gone = set(user_ids)
         await self._close(lambda connection: connection.actor.id in gone and exam_id in connection.exams)
 
     async def close_exam(self, exam_id: ObjectId) -> None:
+        self._hints.tell("exams", [exam_id])
         await self._close(lambda connection: exam_id in connection.exams)
 
     async def _close(self, concerned: Callable[[Connection], Any]) -> None:

@@ -32,3 +32,4 @@ class Actor:
     name: str
     token_id: str
     expires_at: datetime
+    issued_at: float = 0.0  # seconds since the epoch

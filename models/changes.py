@@ -25,6 +25,7 @@ from models.database import Collection, Stored, find_by_ids, is_unavailable
 from models.errors import NotFound, ProctoringError
 from models.fields import now
 from models.groups import Groups
+from models.hints import Hints
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +47,33 @@ class _Wanted:
 class Changes:
     """Changes sessions. Subscribers hear of all that changed, some at once, after the change is stored."""
 
-    def __init__(self, sessions: Collection) -> None:
+    def __init__(self, sessions: Collection, hints: Hints | None = None) -> None:
         self._sessions = sessions
+        self._hints = hints or Hints()
         self._groups = Groups(self._change_all, _MOST, patience_s=None)
         self._subscribers: list[Subscriber] = []
+        self._of_own: list[Subscriber] = []
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Subscriber, *, own: bool = False) -> None:
+        """`own`: only of what this node changed, for what is to be done once."""
+        (self._of_own if own else self._subscribers).append(subscriber)
 
     async def tell(self, sessions: list[Stored]) -> None:
-        """Let the subscribers know of sessions that changed."""
-        for subscriber in self._subscribers:
+        """Let the subscribers, of other nodes too, know of sessions that changed."""
+        self._hints.tell("sessions", [one["_id"] for one in sessions])
+        await self._tell([*self._subscribers, *self._of_own], sessions)
+
+    async def follow(self, session_ids: Iterable[ObjectId]) -> None:
+        """Another node changed these."""
+        await self.saw(list((await find_by_ids(self._sessions, session_ids)).values()))
+
+    async def saw(self, sessions: list[Stored]) -> None:
+        """This is how sessions are that another node may have changed."""
+        if sessions:
+            await self._tell(self._subscribers, sessions)
+
+    async def _tell(self, subscribers: Iterable[Subscriber], sessions: list[Stored]) -> None:
+        for subscriber in subscribers:
             try:
                 await subscriber(sessions)
             except Exception:  # a subscriber's failure is not the change's

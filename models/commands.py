@@ -20,6 +20,7 @@ from models.database import Database, Stored, find_by_ids
 from models.errors import Conflict, NotFound
 from models.fields import now
 from models.groups import Groups
+from models.hints import Hints
 from models.lifecycle import is_over
 from models.periodic import Periodic
 
@@ -36,7 +37,8 @@ Subscriber = Callable[[ObjectId, CommandList], Awaitable[None]]
 class ExamCommands:
     """One exam's commands, by id and by session, each session's in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, exam_id: ObjectId) -> None:
+        self.exam_id = exam_id
         self.by_id: dict[ObjectId, dict[str, Any]] = {}
         self.by_session: dict[ObjectId, CommandList] = {}
 
@@ -61,7 +63,8 @@ class ExamCommands:
 class Commands:
     """`subscribers` hear of commands of one exam that are new, or whose fate changed, after that is stored."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hints: Hints | None = None) -> None:
+        self._hints = hints or Hints()
         self._orders = database.orders
         self._fates = database.fates
         self._sessions = database.sessions
@@ -93,6 +96,7 @@ class Commands:
         if before is not of_exam:  # it was forgotten meanwhile
             of_exam.add(order)
         if new:
+            self._hints.tell("commands", [order["examId"]])
             await self._tell(order["examId"], [of_exam.by_id[one["id"]] for one in new])
             await self._expire_over(of_exam, [one["sessionId"] for one in new][:1] if order["sessionId"] else ())
         return [dict(of_exam.by_id[command_id]) for command_id, _ in order["commands"]]
@@ -126,6 +130,14 @@ class Commands:
             task = asyncio.create_task(self._sessions_over(over))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def follow(self, exam_ids: Iterable[ObjectId]) -> None:
+        """See what other nodes ordered, or learnt of, in those of these exams that are known here."""
+        for exam_id in set(exam_ids) & self._exams.keys():
+            of_exam = await self.of(exam_id)
+            moved = await self._take(of_exam)
+            if moved:
+                await self._tell(exam_id, moved)
 
     def forget(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of an exam that was deleted."""
@@ -161,6 +173,7 @@ class Commands:
         ]
         await self._fates.insert_many(documents)
         for (exam_id, fate), commands in steps.items():
+            self._hints.tell("commands", [exam_id])
             moved = [command for command in commands if meet(command, fate, at)]
             if moved:
                 await self._tell(exam_id, moved)
@@ -174,22 +187,29 @@ class Commands:
                 logger.exception("a subscriber of commands failed", extra={"examId": str(exam_id)})
 
     async def _read(self, exam_id: ObjectId) -> ExamCommands:
-        found = ExamCommands()
-        # An order that is open is added by whoever carries it out.
-        orders: list[Stored] = await self._orders.find({"examId": exam_id}).to_list(None)
-        for order in sorted(orders, key=_order_of_time):
-            if not order["open"]:
-                found.add(order)
-        steps: list[Stored] = await self._fates.find({"examId": exam_id}).to_list(None)
-        for step in sorted(steps, key=_order_of_time):
-            for command_id in step["commands"]:
-                if command_id in found.by_id:
-                    meet(found.by_id[command_id], step["fate"], step["at"])
+        found = ExamCommands(exam_id)
+        await self._take(found)
         # What nobody could say while it happened.
         sessions = await find_by_ids(self._sessions, {one["sessionId"] for one in found.pending()})
         for command in (*_lost(found, sessions.values()), *_old(found, now())):
             meet(command, "EXPIRED", now())
         return found
+
+    async def _take(self, found: ExamCommands) -> CommandList:
+        """Take up what is stored of an exam's commands; those that are new to `found`, or got further."""
+        exam_id, moved = found.exam_id, dict[ObjectId, dict[str, Any]]()
+        # An order that is open is added by whoever carries it out.
+        orders: list[Stored] = await self._orders.find({"examId": exam_id}).to_list(None)
+        for order in sorted(orders, key=_order_of_time):
+            if not order["open"]:
+                moved |= {one["id"]: one for one in found.add(order)}
+        steps: list[Stored] = await self._fates.find({"examId": exam_id}).to_list(None)
+        for step in sorted(steps, key=_order_of_time):
+            for command_id in step["commands"]:
+                command = found.by_id.get(command_id)
+                if command is not None and meet(command, step["fate"], step["at"]):
+                    moved[command_id] = command
+        return list(moved.values())
 
     async def expire(self, at: datetime) -> None:
         """Let the commands expire whose time is over at `at`; forget exams where nothing is pending."""
@@ -198,7 +218,7 @@ class Commands:
                 of_exam = task.result()
                 await self._move(_old(of_exam, at), "EXPIRED")
                 await self._expire_over(of_exam, {one["sessionId"] for one in of_exam.pending()})
-                if not of_exam.pending():
+                if not of_exam.pending() and not self._hints.shared:  # else what comes next would not be told apart
                     self._exams.pop(exam_id, None)
 
 

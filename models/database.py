@@ -125,6 +125,10 @@ class Database:
         with patience():
             await self._client.drop_database(self._database.name)
 
+    @property
+    def name(self) -> str:
+        return str(self._database.name)
+
     def close(self) -> None:
         self._client.close()
 

@@ -8,6 +8,9 @@ Why it stays dense and never doubles: `_id` is made of exam and offset, every in
 that the writer has seen, and is ordered. So of two inserts that meet (another process, or an earlier one of ours whose
 answer was lost), one fails at its first document that collides, and leaves a prefix. After any failure the writer
 reads on from its head until it has seen everything, finds its own records by their ids, and numbers the rest anew.
+
+Where other nodes write too, they hint at it and this one reads on. Whoever needs to know what they have written by now
+calls `fresh`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -24,6 +28,8 @@ from pymongo.errors import PyMongoError
 from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
+from models.groups import Groups
+from models.hints import Hints
 from models.known import Known
 from models.offsets import MAX_READ, read_offsets
 from models.records import Recorded, answer, record_of
@@ -40,6 +46,8 @@ _MOST_WAITING: Final = 10_000
 _MOST_BYTES: Final = 32 * 1024**2
 _MOST_AT_ONCE: Final = 500  # so that the slowest insert ends long before it would time out
 _NOTE_EVERY: Final = 2000
+_PROBE: Final = 5  # each offset that is looked for costs, and mostly there are few
+_JITTER_S: Final = 0.01
 
 
 class _Waiting:
@@ -56,8 +64,11 @@ class _Waiting:
 class ExamLog:
     """One exam's log and its writer. `head` is the highest offset that the subscribers have been handed."""
 
-    def __init__(self, database: Database, exam_id: ObjectId, subscribers: Sequence[Subscriber]) -> None:
+    def __init__(
+        self, database: Database, exam_id: ObjectId, subscribers: Sequence[Subscriber], hints: Hints | None = None
+    ) -> None:
         self._activity = database.activity
+        self._hints = hints or Hints()
         self._exam_id = exam_id
         self._subscribers = subscribers
         self._waiting: list[_Waiting] = []
@@ -66,6 +77,8 @@ class ExamLog:
         self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened = False
+        self._turn = asyncio.Lock()  # held by whoever moves the head
+        self._following: Groups[None, None] = Groups(self._follow, most=1000, patience_s=_PATIENCE_S)
         self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
         self._known = Known(database, exam_id)
         self._noting: asyncio.Task[None] | None = None
@@ -86,9 +99,15 @@ class ExamLog:
                 self.head += len(records)
                 self._opened = not records
 
+    async def fresh(self) -> None:
+        """Have seen all that any node had stored before this was called."""
+        await self.open()
+        if self._hints.shared:
+            await self._following(None)
+
     async def seqs(self, session_id: ObjectId, client_id: str) -> Seqs:
         """What is stored of one client, kept up to date from here on."""
-        await self.open()
+        await self.fresh()
         if self._unsure and self._writing:  # what it may have stored is being found out
             await asyncio.wait([self._writing], timeout=_PATIENCE_S)
         if self._unsure:
@@ -153,7 +172,7 @@ class ExamLog:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._writing and not self._noting and not self._opening.locked()
+        return not self._writing and not self._noting and not self._opening.locked() and not self._turn.locked()
 
     @property
     def _writing(self) -> asyncio.Task[None] | None:
@@ -189,19 +208,25 @@ class ExamLog:
                 one.future.set_exception(error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        collisions = 0
         while (batch := [one for one in batch if not one.future.done()]) or self._unsure:
             try:
-                if self._unsure:
-                    await self._catch_up()
-                if records := self._number(batch):
-                    await self._insert(records)
-                    await self._hand_over([record for _, record in records])
-                    for one, record in records:
-                        _resolve(one, record)
+                async with self._turn:
+                    if self._unsure:
+                        await self._catch_up()
+                    if records := self._number(batch):
+                        await self._insert(records)
+                        await self._hand_over([record for _, record in records])
+                        for one, record in records:
+                            _resolve(one, record)
+                        self._hints.tell("logs", [self._exam_id])
             except PyMongoError as error:
                 if is_unavailable(error):
                     await asyncio.sleep(_RETRY_S)
-                elif not is_duplicate(error):
+                elif is_duplicate(error):  # others write as fast: let one of us come first
+                    await asyncio.sleep(random.random() * _JITTER_S * collisions)  # noqa: S311 no secret
+                    collisions += 1
+                else:
                     raise
 
     async def _insert(self, records: list[tuple[_Waiting, Stored]]) -> None:
@@ -233,13 +258,23 @@ class ExamLog:
             records.append((one, record_of(one.entry, one.record_id, self.head + len(records) + 1)))
         return records
 
+    async def _follow(self, askers: list[None]) -> list[None]:
+        async with self._turn:
+            await self._catch_up()
+        self._note_if(_NOTE_EVERY)
+        return askers
+
     async def _catch_up(self) -> None:
         """Read on from the head until all is seen, and resolve what the insert that failed had stored."""
-        while records := await read_offsets(self._activity, self._exam_id, self.head, self.head + MAX_READ):
+        most = MAX_READ if self._unsure else _PROBE
+        while records := await read_offsets(self._activity, self._exam_id, self.head, self.head + most):
+            most = MAX_READ
             await self._hand_over(records)
             for record in records:
                 if record["id"] in self._unsure:
                     _resolve(self._unsure[record["id"]], record)
+                else:
+                    self._known.forget_foreign(record)
         self._unsure = {}
 
     async def _hand_over(self, records: list[Stored]) -> None:

@@ -3,12 +3,15 @@
 They gather for up to 25 ms and are stored as one document a group, so a heartbeat costs a small part of a write. A
 group is folded, a minute after its minute, into one document a session and minute, whose `_id` is known from both: so
 one session's heartbeats are read without a scan, and folding twice, after a crash in between, changes nothing.
+
+Each node folds its own groups, and those of nodes that are gone. Once a second it tells the others whom it heard of.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,6 +22,7 @@ from pymongo.errors import BulkWriteError
 from models.database import IDS_A_QUERY, Database, Stored, find_by_ids, patience
 from models.fields import now
 from models.groups import Groups
+from models.hints import Hints
 from models.periodic import Periodic
 
 logger = logging.getLogger(__name__)
@@ -26,6 +30,7 @@ logger = logging.getLogger(__name__)
 _GATHER_S: Final = 0.025
 _MOST_A_GROUP: Final = 5000
 _FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
+_UNFOLDED_MINUTES: Final = 10
 _REMEMBERED: Final = timedelta(days=1)  # after a session's last heartbeat
 
 _EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -38,7 +43,12 @@ Beats = dict[ObjectId, list[datetime]]
 class Heartbeats:
     """Stores heartbeats and reads them back. `last` is each session's latest, as far as this process knows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, hints: Hints | None = None, serves: Callable[[str | None], bool] = lambda _: False
+    ) -> None:
+        """`serves`: whether another node, by its id, still sees to its own."""
+        self._hints = hints or Hints()
+        self._serves = serves
         self._groups = database.heartbeat_groups
         self._minutes = database.heartbeats
         self._sessions = database.sessions
@@ -46,19 +56,42 @@ class Heartbeats:
         self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
         self._exams: dict[ObjectId, ObjectId] = {}
         self._folding = Periodic(60, self._fold_what_is_over, "folding heartbeats")
+        self._telling = Periodic(1, self._tell, "telling who was heard of")
+        self._untold: dict[ObjectId, datetime] = {}
+        self._taken_up: dict[int, set[str | None]] = defaultdict(set)  # of which other nodes a minute has groups
         self._numbered: dict[ObjectId, datetime] = {}
         self.last: dict[ObjectId, datetime] = {}
 
     async def open(self) -> None:
         """Take up what an earlier process had not folded, and fold from here on."""
+        await self.take_up()
+        self._folding.open()
+        if self._hints.shared:
+            self._telling.open()
+
+    async def take_up(self) -> None:
+        """Take up what nodes that are gone had not folded."""
         with patience():
             async for group in self._groups.find({}):
+                node = group.get("node")
+                if node == self._hints.node_id or self._serves(node):
+                    continue
+                self._taken_up[group["minute"]].add(node)
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
                     self._remember(session_id, exam_id, at)
             self.forget(set(self._exams) - (await find_by_ids(self._sessions, self._exams, {"_id": 1})).keys())
-        self._folding.open()
+
+    async def _tell(self) -> None:
+        untold, self._untold = self._untold, {}
+        self._hints.tell("heard", [f"{one}@{round(at.timestamp() * 1000)}" for one, at in untold.items()])
+
+    def heard_elsewhere(self, session_id: ObjectId, at: datetime) -> None:
+        """Another node has stored a heartbeat."""
+        if at >= self.last.get(session_id, at):
+            self.last[session_id] = at
 
     async def close(self) -> None:
+        await self._telling.close()
         await self._folding.close()
         await self._beats.close()
 
@@ -77,6 +110,7 @@ class Heartbeats:
             {
                 # The latest: a group goes only when all that is in it has been folded.
                 "minute": _minute(max(at for _, _, at in beats)),
+                "node": self._hints.node_id,
                 "sessions": [session_id for session_id, _, _ in beats],
                 "exams": [exam_id for _, exam_id, _ in beats],
                 "times": [at for _, _, at in beats],
@@ -84,6 +118,8 @@ class Heartbeats:
         )
         for beat in beats:
             self._remember(*beat)
+            if self._hints.shared:
+                self._untold[beat[0]] = beat[2]
         return [None] * len(beats)
 
     def _remember(self, session_id: ObjectId, exam_id: ObjectId, at: datetime) -> None:
@@ -105,10 +141,25 @@ class Heartbeats:
             for minute in minutes:
                 if minute in self._unfolded:
                     found.update(self._unfolded[minute].get(session["_id"], ()))
+            if self._hints.shared:
+                found.update(await self._elsewhere(session["_id"], minutes))
             found = {at for at in found if start <= at < end}
             if len(found) >= limit:
                 break
         return sorted(found)[:limit]
+
+    async def _elsewhere(self, session_id: ObjectId, minutes: range) -> list[datetime]:
+        """Of the latest minutes, what other nodes have not folded yet."""
+        latest = [one for one in minutes if one >= _minute(now()) - _UNFOLDED_MINUTES]
+        query = {"minute": {"$in": [*latest, max(latest) + 1]}} if latest else None
+        groups: list[Stored] = await self._groups.find(query).to_list(None) if query else []
+        return [
+            at
+            for group in groups
+            if group.get("node") != self._hints.node_id
+            for one, at in zip(group["sessions"], group["times"], strict=True)
+            if one == session_id
+        ]
 
     def forget(self, session_ids: set[ObjectId]) -> None:
         """Drop what is remembered of sessions that were deleted."""
@@ -128,15 +179,16 @@ class Heartbeats:
             beats = list(self._unfolded[minute].items())
             for first in range(0, len(beats), _FOLD_SLICE):
                 await self._fold_slice(minute, beats[first : first + _FOLD_SLICE])
+            nodes = [self._hints.node_id, *self._taken_up[minute]]
             with patience():
-                await self._groups.delete_many({"minute": minute})
-            del self._unfolded[minute]
+                await self._groups.delete_many({"minute": minute, "node": {"$in": nodes}})
+            del self._unfolded[minute], self._taken_up[minute]
         old = now() - _REMEMBERED
         self.forget({session_id for session_id, at in self._numbered.items() if at < old})
 
     async def _fold_slice(self, minute: int, beats: list[tuple[ObjectId, list[datetime]]]) -> None:
         documents: list[Stored] = [
-            {"_id": _id(session_id, minute), "examId": self._exams[session_id], "times": times}
+            {"_id": _id(session_id, minute), "examId": self._exams[session_id], "times": list(dict.fromkeys(times))}
             for session_id, times in beats
             if session_id in self._exams  # else it was deleted meanwhile
         ]

@@ -96,6 +96,12 @@ class Known:
         for guard in guards:
             self._guards.pop((session_id, guard), None)
 
+    def forget_foreign(self, record: Stored) -> None:
+        """Drop the guard of what another process saw happen: only that one might come with it again."""
+        guard = record.get("guard")
+        if guard is not None and guard.startswith(_OWN):
+            self._guards.pop((record["sessionId"], guard), None)
+
     def seqs(self, session_id: ObjectId | None, client_id: str) -> Seqs:
         """The numbers stored of one client."""
         return self._clients[session_id, client_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from bson import ObjectId
@@ -11,6 +12,7 @@ from models.activity import Entry
 from models.database import Database, Stored
 from models.errors import ProctoringError
 from models.exam_log import ExamLog, Subscriber
+from models.hints import Hints
 from models.offsets import read_offsets
 from models.records import Recorded
 
@@ -20,8 +22,9 @@ _REMEMBERED_S: Final = 3600.0  # after its last use
 class ActivityLog:
     """All exams' logs. `subscribers` are called with each committed batch, in offset order, before the acks."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hints: Hints | None = None) -> None:
         self._database = database
+        self._hints = hints or Hints()
         self._logs: dict[ObjectId, ExamLog] = {}
         self._used: dict[ObjectId, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -36,9 +39,18 @@ class ActivityLog:
         time = asyncio.get_running_loop().time()
         if log is None:
             self._forget_unused(time - _REMEMBERED_S)
-            log = self._logs[exam_id] = ExamLog(self._database, exam_id, self._subscribers)
+            log = self._logs[exam_id] = ExamLog(self._database, exam_id, self._subscribers, self._hints)
         self._used[exam_id] = time
         return log
+
+    async def follow(self, exam_ids: Iterable[ObjectId]) -> None:
+        """See what other nodes stored in those of these logs that are open here."""
+        await asyncio.gather(*(self._logs[one].fresh() for one in set(exam_ids) if one in self._logs))
+
+    async def behind(self, exam_ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """The heads of those of these logs that have more than this process knows of."""
+        heads = {one: self._logs[one].head for one in set(exam_ids) if one in self._logs}
+        return {one: head for one, head in heads.items() if await self.read(one, head, head + 1)}
 
     def _forget_unused(self, since: float) -> None:
         """Drop the logs that nobody used since this moment; they are opened again when somebody does."""

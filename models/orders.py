@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from models.activity import ActivityType, Entry, Source
 from models.clock import terms_of
@@ -26,6 +27,7 @@ from models.commands import CommandList, Commands
 from models.database import Database, Stored, find_by_ids, is_unavailable
 from models.errors import Conflict, ProctoringError, Unavailable
 from models.fields import now
+from models.hints import Hints
 from models.lifecycle import LIVE, TRANSITIONS, is_over, ledger_item, transition
 from models.log import ActivityLog
 from models.session import entry_of
@@ -53,7 +55,15 @@ class Wish:
 class Orders:
     """Gives orders and carries them out."""
 
-    def __init__(self, database: Database, sessions: Sessions, log: ActivityLog, commands: Commands) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        log: ActivityLog,
+        commands: Commands,
+        hints: Hints | None = None,
+    ) -> None:
+        self._node_id = (hints or Hints()).node_id
         self._orders = database.orders
         self._exams = database.exams
         self._collection = database.sessions
@@ -71,16 +81,23 @@ class Orders:
         async with self._lock(exam["_id"]):
             order: Stored | None = await self._orders.find_one({"_id": order_id})
             if order is None:
-                order = await self._note(order_id, exam, session, wish)
-            elif any(order[name] != value for name, value in _content(exam, session, wish).items()):
+                try:
+                    order = await self._note(order_id, exam, session, wish)
+                except DuplicateKeyError:  # another node got the same request just now
+                    order = await self._orders.find_one({"_id": order_id})
+            if order is None:
+                raise Unavailable
+            if any(order[name] != value for name, value in _content(exam, session, wish).items()):
                 raise Conflict("This was sent before with other content.")
             return await self._carry_out(order)
 
-    async def recover(self) -> None:
-        """Carry out what an earlier process had noted and not finished; of what is old, only what had been begun, for
-        nobody expects any more to see it happen.
+    async def recover(self, serves: Callable[[Any], bool]) -> None:
+        """Carry out what a process that is gone had noted and not finished; of what is old, only what had been begun,
+        for nobody expects any more to see it happen. `serves`: whether a node still sees to its own.
         """
         for order in await self._orders.find({"open": True}).to_list(None):
+            if serves(order.get("node")):
+                continue
             async with self._lock(order["examId"]):
                 if now() - order["at"] > _EXPECTED:
                     found = await find_by_ids(self._collection, [session_id for _, session_id in order["commands"]])
@@ -106,6 +123,7 @@ class Orders:
             "actorId": wish.actor_id,
             **_content(exam, session, wish),
             "at": at,
+            "node": self._node_id,
             "open": True,
             "commands": [[ObjectId(), one["_id"]] for one in fitting],
         }

@@ -18,7 +18,7 @@ from models.database import Stored
 from models.errors import ProctoringError
 from models.lifecycle import is_over, ledger_item
 from models.log import ActivityLog
-from models.session import Connectivity, entry_of
+from models.session import Connectivity, Holder, entry_of, node_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,21 +36,25 @@ class Presence:
         connectivity: Connectivity,
         *,
         heard: datetime | None = None,
-        still: Callable[[], bool] = lambda: True,
+        still: Callable[[Stored], bool] = lambda _: True,
+        holder: Holder | None = None,
     ) -> Stored:
         """The session with this connectivity; one that is over stays CLOSED. `session` may be out of date.
 
         `heard`: when the student was last heard of, for the log to say how long ago that is. `still`: whether it is
-        wanted, asked once more at the last moment.
+        wanted of the session as it is, asked once more at the last moment. `holder`: who hears of it from here on.
         """
 
         def decide(current: Stored, at: datetime) -> dict[str, Any] | None:
             before = current["connectivity"]
-            if is_over(current) or before == connectivity or (before, connectivity) == ("MISSING", "LATE"):
+            moved: dict[str, Any] = {"holder": holder} if holder and current.get("holder") != holder else {}
+            if is_over(current):
                 return None
-            if not still():
+            if before == connectivity or (before, connectivity) == ("MISSING", "LATE"):
+                return moved or None
+            if not still(current):
                 return None
-            changes: dict[str, Any] = {"connectivity": connectivity}
+            changes: dict[str, Any] = {"connectivity": connectivity} | moved
             if connectivity == "MISSING":
                 changes |= {"missingSince": at, "backAt": None}
             elif before == "MISSING":
@@ -60,12 +64,21 @@ class Presence:
                     changes["timeLedger"] = [*current["timeLedger"], credit]
             return changes
 
-        if session["connectivity"] == connectivity:
+        if session["connectivity"] == connectivity and holder in (None, session.get("holder")):
             return session
         session, changed = await self._changes.change(session, decide)
         if changed and session["missingSince"]:
             await self._record(session, heard)
         return session
+
+    async def release(self, session: Stored, node_id: str) -> None:
+        """No client is connected to this node any more, where it was to this one."""
+
+        def decide(current: Stored, _: datetime) -> dict[str, Any] | None:
+            connected = node_of(current) == node_id and current["holder"]["clientId"] is not None
+            return {"holder": Holder(node=node_id, clientId=None)} if connected and not is_over(current) else None
+
+        await self._changes.change(session, decide)
 
     async def _record(self, session: Stored, heard: datetime | None) -> None:
         log = self._log.of(session["examId"])

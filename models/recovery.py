@@ -1,12 +1,14 @@
-"""After a start of the server: what a crash kept from the log is recorded, and what was under way is carried on.
+"""After a start of the server, or the loss of a node: what a crash kept from the log is recorded, and what was under
+way is carried on.
 
 All of it may be done again after another crash in between: the log's guards make each entry once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 from bson import ObjectId
 
@@ -19,48 +21,58 @@ from models.lifecycle import LIVE, is_over
 from models.log import ActivityLog
 from models.orders import Orders
 from models.presence import absences
+from models.session import node_of
 from models.sessions import Sessions
 from models.starting import started_entry
 
 
-async def recover(
-    database: Database, sessions: Sessions, log: ActivityLog, orders: Orders, down: timedelta | None
-) -> list[Stored]:
-    """Before anybody is served; returns the sessions that are not over. One append an exam, whatever its size.
+class Recovery:
+    """Takes up what other processes left. Whoever they left it to may do it at the same time."""
 
-    `down`: for how long there was no server; None where there was none before.
-    """
-    notes: list[Stored] = await database.starts.find({}).to_list(None)
-    started = await find_by_ids(database.sessions, [one for note in notes for one in note["sessions"]])
-    entries: dict[ObjectId, list[Entry]] = {}
-    for session in started.values():
-        entries.setdefault(session["examId"], []).append(started_entry(session))
-    left = await _left(database)
-    live = [session for session in left if not is_over(session)]
-    if down is not None:
-        for entry in _restarts(live, down):
-            entries.setdefault(entry.exam_id, []).append(entry)
-    for session in left:
-        for entry in absences(session):
-            if not await log.of(entry.exam_id).has(entry):
+    def __init__(
+        self, database: Database, sessions: Sessions, log: ActivityLog, orders: Orders, serves: Callable[[Any], bool]
+    ) -> None:
+        """`serves`: whether a node, by its id, still sees to its own."""
+        self._database = database
+        self._sessions = sessions
+        self._log = log
+        self._orders = orders
+        self._serves = serves
+
+    async def recover(self, down: timedelta | None) -> list[Stored]:
+        """Returns the sessions that are not over. One append an exam, whatever its size.
+
+        `down`: for how long there was no server; None where there was none before, or where there is another one.
+        """
+        notes = [note async for note in self._database.starts.find({}) if not self._serves(note.get("node"))]
+        started = await find_by_ids(self._database.sessions, [one for note in notes for one in note["sessions"]])
+        entries: dict[ObjectId, list[Entry]] = {}
+        for session in started.values():
+            entries.setdefault(session["examId"], []).append(started_entry(session))
+        left = [session for session in await self._left() if not self._serves(node_of(session))]
+        if down is not None:
+            for entry in _restarts([session for session in left if not is_over(session)], down):
                 entries.setdefault(entry.exam_id, []).append(entry)
-    for exam_id, of_exam in entries.items():
-        for result in await log.of(exam_id).append(of_exam):
-            if isinstance(result, Unavailable):  # another error: the exam was half deleted
-                raise result
-    for session in left:
-        await sessions.settle(session, told=True)
-    await orders.recover()
-    for note in notes:
-        await database.starts.delete_one({"_id": note["_id"]})
-    return [session for session in await _left(database) if not is_over(session)]
+        for session in left:
+            for entry in absences(session):
+                if not await self._log.of(entry.exam_id).has(entry):
+                    entries.setdefault(entry.exam_id, []).append(entry)
+        for exam_id, of_exam in entries.items():
+            for result in await self._log.of(exam_id).append(of_exam):
+                if isinstance(result, Unavailable):  # another error: the exam was half deleted
+                    raise result
+        for session in left:
+            await self._sessions.settle(session, told=True)
+        await self._orders.recover(self._serves)
+        for note in notes:
+            await self._database.starts.delete_one({"_id": note["_id"]})
+        return [session for session in await self._left() if not is_over(session)]
 
-
-async def _left(database: Database) -> list[Stored]:
-    with patience():
-        query = {"$or": [{"status": {"$in": LIVE}}, {"unlogged.0": {"$exists": True}}]}
-        found: list[Stored] = await database.sessions.find(query).to_list(None)
-    return found
+    async def _left(self) -> list[Stored]:
+        with patience():
+            query = {"$or": [{"status": {"$in": LIVE}}, {"unlogged.0": {"$exists": True}}]}
+            found: list[Stored] = await self._database.sessions.find(query).to_list(None)
+        return found
 
 
 def _restarts(live: Iterable[Stored], down: timedelta) -> list[Entry]:

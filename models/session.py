@@ -104,6 +104,19 @@ def view(
     return answer
 
 
+class Holder(TypedDict):
+    """Where there are several nodes: which one hears of a session, and which client is connected there."""
+
+    node: str
+    clientId: str | None
+
+
+def node_of(session: Stored) -> str | None:
+    """The node that hears of a session; None where none is known to."""
+    holder: Holder | None = session.get("holder")
+    return holder["node"] if holder else None
+
+
 def entry_of(
     session: Stored,
     type_: str,

@@ -21,6 +21,7 @@ from models.exams import Exams
 from models.fields import shape
 from models.groups import Lookup
 from models.heartbeats import Heartbeats
+from models.hints import Hints
 from models.lifecycle import is_over, transition
 from models.log import ActivityLog
 from models.organisations import OrganisationName
@@ -37,23 +38,27 @@ _ALL_S: Final = 8.0  # for reading all sessions of an exam, under load
 class Sessions:
     """Named queries, and the ends of sessions. Every query that takes an actor sees only what that actor may see."""
 
-    def __init__(self, database: Database, exams: Exams, log: ActivityLog, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, database: Database, exams: Exams, log: ActivityLog, heartbeats: Heartbeats, hints: Hints | None = None
+    ) -> None:
         self._database = database
         self._sessions = database.sessions
         self._exams = exams
         self._log = log
         self._heartbeats = heartbeats
         self._by_id: Lookup[ObjectId] = Lookup(database.sessions)
-        self.changes = Changes(database.sessions)
+        self.changes = Changes(database.sessions, hints)
         self._owed = Owed(database.sessions, log, self.changes)
 
     async def close(self) -> None:
         """Wait for what is being cleaned up."""
         await self._owed.close()
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """`subscriber` hears of all sessions that changed, some at once, after the change is stored."""
-        self.changes.subscribe(subscriber)
+    def subscribe(self, subscriber: Subscriber, *, own: bool = False) -> None:
+        """`subscriber` hears of all sessions that changed, some at once, after the change is stored; with `own`, only
+        of those that this node changed.
+        """
+        self.changes.subscribe(subscriber, own=own)
 
     async def end(self, session: Stored, actor: Actor) -> Stored:
         """End it: SUBMITTED by its student, else TERMINATED. One that is over is answered as it is; Conflict for a
@@ -148,9 +153,9 @@ class Sessions:
         return found
 
     async def open_logs(self, exam_ids: Iterable[ObjectId]) -> None:
-        """What `view` shows follows in part from the log: open these exams' logs for it."""
+        """What `view` shows follows in part from the log: have these exams' logs open, up to now."""
         for exam_id in set(exam_ids):
-            await self._log.of(exam_id).open()
+            await self._log.of(exam_id).fresh()
 
     def upto(self, session: Stored) -> int:
         """The offset of the last record that `view` takes into account."""

@@ -23,8 +23,9 @@ from models.errors import Conflict, NotFound, Unavailable
 from models.exams import Exams
 from models.fields import now
 from models.groups import Groups
+from models.hints import Hints
 from models.log import ActivityLog
-from models.session import entry_of
+from models.session import Holder, entry_of
 from models.sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class _Start:
     exam: Stored
     session_id: ObjectId
     sid: str | None
+    holder: Holder | None
 
     @property
     def key(self) -> _Key:
@@ -58,7 +60,10 @@ class _Group:
 class Starting:
     """Makes sessions, one a student and exam."""
 
-    def __init__(self, database: Database, exams: Exams, log: ActivityLog, sessions: Sessions) -> None:
+    def __init__(
+        self, database: Database, exams: Exams, log: ActivityLog, sessions: Sessions, hints: Hints | None = None
+    ) -> None:
+        self._hints = hints or Hints()
         self._collection = database.sessions
         self._notes = database.starts
         self._exams = exams
@@ -67,13 +72,19 @@ class Starting:
         self._groups = Groups(self._start, _MOST, patience_s=None)
 
     async def start(
-        self, actor: Actor, exam: Stored, new_id: ObjectId | None = None, sid: str | None = None
+        self,
+        actor: Actor,
+        exam: Stored,
+        new_id: ObjectId | None = None,
+        sid: str | None = None,
+        client_id: str | None = None,
     ) -> tuple[Stored, bool]:
         """The actor's session in `exam`, and whether it is new: then its id is `new_id`, and with `sid` that
-        connection is recorded as `connected`. Conflict outside the exam's window.
+        connection, of this client, is recorded as `connected`. Conflict outside the exam's window.
         """
         new_id = new_id or ObjectId()
-        session = await self._groups(_Start(actor, exam, new_id, sid))
+        holder = Holder(node=self._hints.node_id, clientId=client_id) if self._hints.shared else None
+        session = await self._groups(_Start(actor, exam, new_id, sid, holder))
         await self._sessions.settle(session)
         return session, session["_id"] == new_id
 
@@ -133,7 +144,13 @@ class Starting:
     async def _insert(self, group: _Group, new: dict[_Key, Stored]) -> dict[_Key, Stored]:
         """What is stored then: the new sessions, and those that others stored meanwhile."""
         group.notes.append(ObjectId())
-        await self._notes.insert_one({"_id": group.notes[-1], "sessions": [one["_id"] for one in new.values()]})
+        await self._notes.insert_one(
+            {
+                "_id": group.notes[-1],
+                "node": self._hints.node_id,
+                "sessions": [one["_id"] for one in new.values()],
+            }
+        )
         try:
             await self._collection.insert_many(new.values(), ordered=False)
         except BulkWriteError as error:
@@ -194,6 +211,7 @@ def _new_session(start: _Start) -> Stored:
         "userId": actor.id,
         "organisationId": exam["organisationId"],
         "lastHeartbeatAt": None,
+        "holder": start.holder,
         "user": {"_id": actor.id, "name": actor.name},
         "createdAt": time,
         "updatedAt": time,

@@ -10,15 +10,16 @@ from models.database import Database
 from models.exams import Exams
 from models.expiry import Expiry
 from models.heartbeats import Heartbeats
+from models.hints import Hints
 from models.idempotency import Idempotency
-from models.lifetime import Lifetime
 from models.log import ActivityLog
+from models.nodes import Nodes
 from models.orders import Orders
 from models.organisations import Organisations
 from models.passwords import Passwords
 from models.presence import Presence
 from models.record import Records
-from models.recovery import recover
+from models.recovery import Recovery
 from models.sealing import Seals
 from models.sessions import Sessions
 from models.starting import Starting
@@ -47,7 +48,9 @@ class Store:
     watch: Watch
     seals: Seals
     records: Records
-    lifetime: Lifetime
+    hints: Hints
+    nodes: Nodes
+    recovery: Recovery
     idempotency: Idempotency
     expiry: Expiry
 
@@ -61,15 +64,17 @@ class Store:
         heartbeat_interval: timedelta = timedelta(seconds=5),
         seal_key: bytes | None = None,
     ) -> Store:
+        hints = Hints()
+        nodes = Nodes(database, hints)
         organisations = Organisations(database)
         users = Users(database, organisations, passwords)
-        log = ActivityLog(database)
+        log = ActivityLog(database, hints)
         exams = Exams(database, organisations, users, log)
-        heartbeats = Heartbeats(database)
-        sessions = Sessions(database, exams, log, heartbeats)
-        commands = Commands(database)
-        sessions.subscribe(commands.sessions_changed)
-        orders = Orders(database, sessions, log, commands)
+        heartbeats = Heartbeats(database, hints, nodes.serves)
+        sessions = Sessions(database, exams, log, heartbeats, hints)
+        commands = Commands(database, hints)
+        sessions.subscribe(commands.sessions_changed, own=True)
+        orders = Orders(database, sessions, log, commands, hints)
         seals = Seals(database, sessions, log, seal_key)
         sessions.subscribe(seals.changed)
         return cls(
@@ -82,14 +87,16 @@ class Store:
             log=log,
             heartbeats=heartbeats,
             sessions=sessions,
-            starting=Starting(database, exams, log, sessions),
+            starting=Starting(database, exams, log, sessions, hints),
             commands=commands,
             orders=orders,
             tab_limit=TabLimit(log, orders),
-            watch=Watch(sessions, Presence(sessions.changes, log), heartbeat_interval),
+            watch=Watch(sessions, Presence(sessions.changes, log), heartbeat_interval, hints, nodes),
             seals=seals,
             records=Records(database, log, seals),
-            lifetime=Lifetime(database),
+            hints=hints,
+            nodes=nodes,
+            recovery=Recovery(database, sessions, log, orders, nodes.serves),
             idempotency=Idempotency(database),
             expiry=Expiry(database),
         )
@@ -99,15 +106,22 @@ class Store:
         await self.database.ping()
         await self.database.ensure_indexes()
         await upgrade(self.database)
+        down = await self.nodes.begin()
         await self.heartbeats.open()
-        down = await self.lifetime.down()
-        await self.watch.open(await recover(self.database, self.sessions, self.log, self.orders, down))
-        self.lifetime.open()
+        await self.watch.open(await self.recovery.recover(down))
+        self.nodes.on_lost(self._take_over)
+        self.nodes.open()
         self.commands.open()
         self.expiry.periodic.open()
         self.seals.periodic.open()
 
+    async def _take_over(self, nodes: frozenset[str]) -> None:
+        """See to what these nodes, which were lost, saw to."""
+        await self.heartbeats.take_up()
+        await self.watch.take_over(nodes, await self.recovery.recover(None))
+
     async def close(self) -> None:
+        await self.hints.close()
         await self.seals.periodic.close()
         await self.expiry.periodic.close()
         await self.watch.close()
@@ -115,6 +129,6 @@ class Store:
         await self.log.close()
         await self.sessions.close()
         await self.heartbeats.close()
-        await self.lifetime.close()
+        await self.nodes.close()
         self.passwords.close()
         self.database.close()

@@ -6,6 +6,7 @@ are tried in turn. A `kid` would only say which to try first, and would be one m
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -89,9 +90,15 @@ class Tokens:
         if await self._revocations(claims["jti"]):
             raise Unauthorized("The token was revoked; sign in again.")
         user = await self._users(user_id)
-        if user is None or user["tokensValidFrom"].timestamp() > issued_at or user["role"] != claims["role"]:
+        if user is None or not _is_current(user, issued_at, claims["role"]):
             raise Unauthorized("The token was revoked; sign in again.")
-        return Actor(user_id, Role(user["role"]), user["organisationId"], user["name"], claims["jti"], expires_at)
+        name, role = user["name"], Role(user["role"])
+        return Actor(user_id, role, user["organisationId"], name, claims["jti"], expires_at, issued_at)
+
+    async def holds(self, actor: Actor) -> bool:
+        """Whether the token that `actor` came with has not been revoked since."""
+        revoked, user = await asyncio.gather(self._revocations(actor.token_id), self._users(actor.id))
+        return not revoked and _is_current(user, actor.issued_at, actor.role)
 
     async def revoke(self, actor: Actor) -> None:
         """Revoke the token that `actor` came with; remembered until it would have expired."""
@@ -114,3 +121,8 @@ class Tokens:
             token, secret, algorithms=_ALGORITHMS, issuer=_ISSUER, audience=audience, leeway=1, options=options
         )
         return claims
+
+
+def _is_current(user: Stored | None, issued_at: float, role: str) -> bool:
+    """Whether a token issued then, for this role, still stands for the user."""
+    return user is not None and user["tokensValidFrom"].timestamp() <= issued_at and user["role"] == role

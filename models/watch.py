@@ -3,6 +3,9 @@
 No timer and no query a session: each has one moment at which it is looked at next, and those moments are a heap. A
 heartbeat only notes when it came; that a session is heard of is seen when its moment comes, every one to two intervals.
 
+Where there are several nodes each watches all sessions, but the one that hears of a session sees to it. The others do
+once that node is lost, and end a session whose time has been up for a while; the database lets one of them do it.
+
 A student is LATE after twice the interval that its client was told without a heartbeat, MISSING after four times. What
 the server itself slept through, and a while after its start, does not count: clients need time to come back.
 """
@@ -23,10 +26,12 @@ from models.clock import MILLISECOND, times_out_at
 from models.database import Stored
 from models.errors import NotFound, ProctoringError
 from models.fields import now
+from models.hints import Hints
 from models.lifecycle import is_over
+from models.nodes import Nodes
 from models.periodic import Periodic
 from models.presence import Presence
-from models.session import Connectivity
+from models.session import Connectivity, Holder, node_of
 from models.sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -36,7 +41,8 @@ _SLEPT: Final = timedelta(seconds=2)  # since the last look: the server stood st
 _RETRY_S: Final = 1.0
 _LATE: Final = 2  # intervals without a heartbeat
 _MISSING: Final = 4
-_GRACE: Final = 2  # intervals more after a start of the server, or a stand-still
+_GRACE: Final = 2  # intervals more after a start of the server, a stand-still, or the loss of the session's node
+_BEHIND: Final = timedelta(seconds=3)  # for a session's own node to end it
 
 Work: TypeAlias = Callable[[], Awaitable[Stored]]
 
@@ -58,7 +64,9 @@ class _Watched:
 class Watch:
     """`interval`: between heartbeats, for clients that have not been told yet."""
 
-    def __init__(self, sessions: Sessions, presence: Presence, interval: timedelta) -> None:
+    def __init__(self, sessions: Sessions, presence: Presence, interval: timedelta, hints: Hints, nodes: Nodes) -> None:
+        self._hints = hints
+        self._nodes = nodes
         self._sessions = sessions
         self._presence = presence
         self._watched: dict[ObjectId, _Watched] = {}
@@ -80,6 +88,14 @@ class Watch:
         await self._changed(list(live))
         self._ticking.open()
 
+    async def take_over(self, nodes: frozenset[str], live: Iterable[Stored]) -> None:
+        """See to what these nodes, which were lost, heard of; their clients need time to come to another one."""
+        await self._changed(list(live))
+        for watched in self._watched.values():
+            if node_of(watched.session) in nodes:
+                watched.heard = max(watched.heard, now() + _GRACE * watched.interval)
+                self._plan(watched)
+
     async def close(self) -> None:
         await self._ticking.close()
         for task in self._tasks:
@@ -89,15 +105,40 @@ class Watch:
     def alive(self, session: Stored, interval_ms: int) -> None:
         """The student is there, and was told to be heard of again in so many milliseconds."""
         watched = self._heard(session, interval_ms)
-        if watched is not None and watched.session["connectivity"] != "ONLINE" and not watched.busy:
-            self._do(watched, lambda: self._presence.set(watched.session, "ONLINE"))
+        if watched is None or watched.busy:
+            return
+        # Its own node is told of it by a hint (`Heartbeats`), where hints come through.
+        holder = None if self._mine(watched) or self._hints.healthy else self._here(None)
+        if watched.session["connectivity"] != "ONLINE" or holder:
+            self._do(watched, lambda: self._presence.set(watched.session, "ONLINE", holder=holder))
 
-    async def arrive(self, session: Stored, interval_ms: int) -> Stored:
-        """As `alive`; returns the session once it is ONLINE, or as it is where it is over."""
+    def heard_elsewhere(self, session_id: ObjectId) -> None:
+        """Another node heard of the student."""
+        watched = self._watched.get(session_id)
+        if watched is not None:
+            watched.heard = now()
+            if watched.session["connectivity"] != "ONLINE" and self._mine(watched) and not watched.busy:
+                self._do(watched, lambda: self._presence.set(watched.session, "ONLINE"))
+
+    async def arrive(self, session: Stored, interval_ms: int, client_id: str | None = None) -> Stored:
+        """As `alive`, by this client's connection; returns the session once it is ONLINE and its connection known to
+        other nodes, or as it is where it is over.
+        """
         watched = self._heard(session, interval_ms)
         if watched is not None and watched.session["rev"] > session["rev"]:
             session = watched.session
-        return await self._presence.set(session, "ONLINE")
+        return await self._presence.set(session, "ONLINE", holder=self._here(client_id))
+
+    async def leave(self, session: Stored) -> None:
+        """No client is connected here any more; the session is still this node's."""
+        if self._hints.shared:
+            await self._presence.release(session, self._hints.node_id)
+
+    def _here(self, client_id: str | None) -> Holder | None:
+        return Holder(node=self._hints.node_id, clientId=client_id) if self._hints.shared else None
+
+    def _mine(self, watched: _Watched) -> bool:
+        return not self._nodes.serves(node_of(watched.session))
 
     def _heard(self, session: Stored, interval_ms: int) -> _Watched | None:
         watched = self._watched.get(session["_id"])
@@ -129,9 +170,11 @@ class Watch:
         if watched.busy:  # it is looked at again after that
             return
         session, connectivity = watched.session, watched.session["connectivity"]
-        ends = times_out_at(session)
-        if ends is not None and ends <= at:
+        ends, mine = times_out_at(session), self._mine(watched)
+        if ends is not None and ends + (timedelta() if mine else _BEHIND) <= at:
             self._do(watched, lambda: self._sessions.time_out(session, at))
+        elif not mine:
+            self._plan(watched)
         elif connectivity != "MISSING" and self._silent_at(watched, _MISSING) <= at:
             self._call(watched, "MISSING", at, _MISSING)
         elif connectivity == "ONLINE" and self._silent_at(watched, _LATE) <= at:
@@ -142,10 +185,11 @@ class Watch:
     def _call(self, watched: _Watched, connectivity: Connectivity, at: datetime, intervals: int) -> None:
         """Call a student LATE or MISSING, unless it is heard of at the last moment."""
 
-        def still() -> bool:
-            return self._silent_at(watched, intervals) <= at
+        heard, node = watched.heard, node_of(watched.session)
 
-        heard = watched.heard
+        def still(current: Stored) -> bool:
+            return node_of(current) == node and self._silent_at(watched, intervals) <= at
+
         self._do(watched, lambda: self._presence.set(watched.session, connectivity, heard=heard, still=still))
 
     def _silent_at(self, watched: _Watched, intervals: int) -> datetime:
@@ -154,9 +198,9 @@ class Watch:
 
     def _plan(self, watched: _Watched) -> None:
         """Have it looked at when there is something to see next."""
-        session = watched.session
-        moments = [] if (ends := times_out_at(session)) is None else [ends]
-        if session["connectivity"] != "MISSING":
+        session, mine = watched.session, self._mine(watched)
+        moments = [] if (ends := times_out_at(session)) is None else [ends if mine else ends + _BEHIND]
+        if mine and session["connectivity"] != "MISSING":
             moments.append(self._silent_at(watched, _LATE if session["connectivity"] == "ONLINE" else _MISSING))
         due = min(moments, default=None)
         if due is not None and (watched.due is None or due < watched.due):
@@ -173,7 +217,9 @@ class Watch:
                 watched = self._watched[session["_id"]] = _Watched(session, now(), self._interval)
                 self._plan(watched)
             elif session["rev"] >= watched.session["rev"]:
-                watched.session = session
+                was_mine, watched.session = self._mine(watched), session
+                if not was_mine:
+                    watched.heard = max(watched.heard, now())
                 self._plan(watched)
 
     def _do(self, watched: _Watched, work: Work) -> None:

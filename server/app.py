@@ -33,6 +33,7 @@ from handlers.connections import Connections
 from handlers.counting import Counters
 from handlers.delivery import Delivery
 from handlers.exam_namespace import ExamNamespace
+from handlers.following import Following
 from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
 from handlers.limits import LIMITS, Limits, Rates, Windows
@@ -46,6 +47,7 @@ from server.embedded import EmbeddedDatabase, running_url
 from server.engine import make_server
 from server.listening import Factory, Listener
 from server.pages import add_pages
+from server.redis_hints import RedisHints
 from server.settings import Settings
 
 NAMESPACES: Final = (ExamNamespace, ProctorNamespace)
@@ -84,8 +86,10 @@ def _rates(settings: Settings) -> Rates | None:
 
 def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
     """The REST application and the one that carries Socket.IO; the same where WS_PORT is unset."""
-    server = make_server(list(settings.transports), settings.cors_origins)
-    connections = Connections(server, rate_limits=settings.rate_limits)
+    server = make_server(settings.used_transports, settings.cors_origins)
+    connections = Connections(server, store.hints, rate_limits=settings.rate_limits)
+    following = Following(store, connections, store.hints)
+    store.nodes.on_back(following.look)
     broadcast = Broadcast(server, connections, store.sessions)
     store.log.subscribe(broadcast.activity)
     store.sessions.subscribe(broadcast.sessions)
@@ -94,6 +98,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     store.commands.subscribe(delivery.commands)
     interval_ms = settings.heartbeat_interval_ms
     binding = Binding(server, store, connections, interval_ms)
+    store.sessions.subscribe(binding.sessions)
     server.register_namespace(ExamNamespace(store, connections, binding, delivery, interval_ms))
     server.register_namespace(ProctorNamespace(store, connections, broadcast))
     server.register_namespace(Elsewhere())
@@ -113,7 +118,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     app[meta_routes.ASYNCAPI] = make_asyncapi(NAMESPACES)
     _allow_origins(app, settings.cors_origins)
     add_pages(app, settings.ws_port)
-    app.cleanup_ctx.append(lambda _: _lifespan(store, connections))
+    app.cleanup_ctx.append(lambda _: _lifespan(store, connections, following))
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
     server.attach(sockets)
@@ -158,6 +163,9 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             stack.push_async_callback(database.stop)
             await database.start()
         store = make_store(settings, settings.database_url or (database.url if database else ""))
+        if settings.redis_url:
+            channel = f"proctoring:{store.database.name}"
+            await stack.enter_async_context(RedisHints(settings.redis_url.get_secret_value(), channel, store.hints))
         app, sockets = create_app(settings, store)
         url = await _listen(stack, app, settings.host, settings.port)
         ws_url = url
@@ -176,10 +184,12 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: 
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-async def _lifespan(store: Store, connections: Connections) -> AsyncIterator[None]:
+async def _lifespan(store: Store, connections: Connections, following: Following) -> AsyncIterator[None]:
     await store.open()
     connections.open()
+    following.open()
     yield
+    await following.close()
     await store.close()
 
 

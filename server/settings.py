@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     port: Port = 3000
     ws_port: Port | None = None
     database_url: str | None = None
+    redis_url: SecretStr | None = None
     jwt_secret: SecretStr | None = None
     jwt_secret_previous: Annotated[list[SecretStr], NoDecode] = []
     seal_key: SecretStr | None = None
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     heartbeat_interval_ms: Annotated[int, Field(ge=100, le=600_000)] = 5000
     token_ttl_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 12
-    transports: Annotated[list[Literal["websocket", "polling"]], NoDecode] = ["polling", "websocket"]
+    transports: Annotated[list[Literal["websocket", "polling"]] | None, NoDecode] = None
     rate_limits: bool = True
     # An exam of 2,000 behind one address. In its busiest minute each sends 30 requests at most: 12 heartbeats, where
     # a client beats over REST, some 10 to sign in and begin, the rest for sign-ins that are sent again.
@@ -96,8 +97,8 @@ class Settings(BaseSettings):
 
     @field_validator("transports")
     @classmethod
-    def _some(cls, value: list[str]) -> list[str]:
-        if not value:
+    def _some(cls, value: list[str] | None) -> list[str] | None:
+        if value == []:
             raise ValueError("name websocket, polling or both")
         return value
 
@@ -137,6 +138,11 @@ class Settings(BaseSettings):
             if any(_is_short(one) for one in self.jwt_secret_previous):
                 raise ValueError(f"JWT_SECRET_PREVIOUS: {wanted}")
         return self
+
+    @property
+    def used_transports(self) -> list[str]:
+        """TRANSPORTS; unset: both, and WebSocket alone where there may be several nodes, as it needs no stickiness."""
+        return list(self.transports or ()) or (["websocket"] if self.redis_url else ["polling", "websocket"])
 
     @property
     def on_loopback(self) -> bool:

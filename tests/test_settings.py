@@ -58,7 +58,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
     assert (settings.host, settings.port, settings.ws_port) == ("127.0.0.1", 3000, None)
     assert (settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest) == (220_000, 64, "sha512")
     assert (settings.heartbeat_interval_ms, settings.token_ttl_hours) == (5000, 12)
-    assert settings.transports == ["polling", "websocket"]
+    assert settings.used_transports == ["polling", "websocket"]
 
 
 def test_lists_are_separated_by_commas_and_empty_values_are_unset(monkeypatch: pytest.MonkeyPatch) -> None:
