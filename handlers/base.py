@@ -161,7 +161,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             return {"ok": False, "error": to_error(error).as_dict()}
 
     async def _connect(self, sid: str, environ: Json, auth: object = None) -> None:
-        if self.connections.shutting_down:
+        if self.connections.draining or self.connections.shutting_down:
             raise Unavailable("The server is shutting down.")
         try:
             token = auth.get("token") if isinstance(auth, dict) else None

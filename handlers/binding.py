@@ -16,6 +16,7 @@ from bson import ObjectId
 
 from handlers.broadcast import session_room, students_room
 from handlers.connections import Connection, Connections
+from handlers.pace import Pace
 from models.database import Stored, is_unavailable
 from models.errors import NotFound, Unauthorized
 from models.lifecycle import is_over
@@ -30,13 +31,11 @@ _RETRY_S: Final = 1.0
 class Binding:
     """Binds connections to sessions and takes them off."""
 
-    def __init__(
-        self, server: socketio.AsyncServer, store: Store, connections: Connections, heartbeat_interval_ms: int
-    ) -> None:
+    def __init__(self, server: socketio.AsyncServer, store: Store, connections: Connections, pace: Pace) -> None:
         self._server = server
         self._store = store
         self._connections = connections
-        self._heartbeat_interval_ms = heartbeat_interval_ms
+        self._pace = pace
 
     async def start(self, connection: Connection, exam: Stored) -> Stored:
         """The session of `connection`'s student in `exam`, which `connection` speaks for from here on."""
@@ -59,7 +58,7 @@ class Binding:
                 if old is not connection:
                     await self._take_over(connection, old, session)
                     session = await self._store.sessions.by_id(session["_id"])  # as it was when it got its connection
-                session = await self._store.watch.arrive(session, self._heartbeat_interval_ms, connection.client_id)
+                session = await self._store.watch.arrive(session, self._pace.interval_ms, connection.client_id)
                 self._connections.refresh(session)
         finally:
             if connection.closed:  # it went while it was being bound, so its end found nothing to take off

@@ -74,6 +74,7 @@ class Connections:
         self._shut_out: dict[ObjectId | str, float] = {}  # by user and by token; when, of the last minute
         self.deadline = Deadline()
         self.turns = Turns()
+        self.draining = False  # nobody new is let in
         self.shutting_down = False
 
     def open(self) -> None:

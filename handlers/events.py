@@ -88,6 +88,12 @@ class Ended(Document):
     session: ProctoringSession
 
 
+class Draining(Document):
+    """The server is about to end: this connection will be closed then, to be made anew with another node."""
+
+    reconnect_in_ms: Milliseconds
+
+
 class Joined(Document):
     """`activity`: all after `since`; `truncated`: only the oldest of it, join again from `offset`."""
 

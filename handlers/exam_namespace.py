@@ -13,7 +13,8 @@ from handlers.binding import Binding
 from handlers.broadcast import chat_view, concern
 from handlers.connections import Connection, Connections
 from handlers.delivery import Delivery
-from handlers.events import ChatMessage, Ended, HeartbeatAck, Nothing, Recorded, Replayed, Started
+from handlers.events import ChatMessage, Draining, Ended, HeartbeatAck, Nothing, Recorded, Replayed, Started
+from handlers.pace import Pace
 from handlers.reports import AnyActivity, Chat, Item, LowerHand, RaiseHand, Replay, Report, TabChange, seq_of
 from models.activity import Entry
 from models.actors import Role
@@ -48,7 +49,13 @@ class ExamNamespace(Namespace):
 
     path = "/exam"
     roles = frozenset({Role.STUDENT})
-    pushes = {"chat": ChatMessage, "session": ProctoringSession, "command": Command, "replaced": Nothing}
+    pushes = {
+        "chat": ChatMessage,
+        "session": ProctoringSession,
+        "command": Command,
+        "replaced": Nothing,
+        "draining": Draining,
+    }
 
     def __init__(
         self,
@@ -56,12 +63,12 @@ class ExamNamespace(Namespace):
         connections: Connections,
         binding: Binding,
         delivery: Delivery,
-        heartbeat_interval_ms: int,
+        pace: Pace,
     ) -> None:
         super().__init__(store, connections)
         self.binding = binding
         self.delivery = delivery
-        self.heartbeat_interval_ms = heartbeat_interval_ms
+        self.pace = pace
 
     @event(Started)
     async def on_start(self, connection: Connection, payload: Start) -> Json:
@@ -90,7 +97,7 @@ class ExamNamespace(Namespace):
             "lastSeq": seqs.last,
             "serverTime": now(),
             "remainingMs": view["remainingMs"],
-            "heartbeatIntervalMs": self.heartbeat_interval_ms,
+            "heartbeatIntervalMs": self.pace.interval_ms,
             "chat": [chat_view(record) for record in chat],
         }
 
@@ -109,9 +116,10 @@ class ExamNamespace(Namespace):
     async def on_heartbeat(self, connection: Connection, payload: NoPayload) -> Json:
         """Say that the client is there; the next one is due in `nextHeartbeatMs`."""
         session = _running(connection)
-        self.store.watch.alive(session, self.heartbeat_interval_ms)
+        interval_ms = self.pace.interval_ms
+        self.store.watch.alive(session, interval_ms)
         at = await self.store.heartbeats.beat(session["_id"], session["examId"])
-        return heartbeat_ack(at, connection.session or session, self.heartbeat_interval_ms)
+        return heartbeat_ack(at, connection.session or session, interval_ms)
 
     @event(Recorded)
     async def on_tab_change(self, connection: Connection, payload: TabChange) -> Json:

@@ -25,6 +25,7 @@ from handlers.base import Json, to_error
 from handlers.connections import Connections
 from handlers.http_payload import MAX_BODY, check_json, check_query, read_body, refuse_payload
 from handlers.limits import LIMITS
+from handlers.pace import Pace
 from models.actors import Actor, Role
 from models.database import Stored
 from models.errors import (
@@ -42,7 +43,7 @@ from models.store import Store
 
 STORE: Final = web.AppKey("store", Store)
 CONNECTIONS: Final = web.AppKey("connections", Connections)
-HEARTBEAT_INTERVAL_MS: Final = web.AppKey("heartbeat_interval_ms", int)
+PACE: Final = web.AppKey("pace", Pace)
 REFUSE_COMMON_PASSWORDS: Final = web.AppKey("refuse_common_passwords", bool)
 ACTOR: Final = web.RequestKey("actor", Actor)
 KEY: Final = web.RequestKey("idempotency_key", Key)

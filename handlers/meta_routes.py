@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from handlers.http import ANYONE, STORE, operation, reply
+from handlers.http import ANYONE, CONNECTIONS, STORE, operation, reply
 from models.errors import Unavailable
 from models.fields import Document
 
@@ -30,7 +30,9 @@ async def healthz(request: web.Request) -> web.Response:
 @routes.get("/readyz")
 @operation(ANYONE, answer=Health)
 async def readyz(request: web.Request) -> web.Response:
-    """The database answers; 503 while it does not."""
+    """The database answers; 503 while it does not, and when the server is about to end."""
+    if request.config_dict[CONNECTIONS].draining:
+        raise Unavailable("The server is shutting down.")
     try:
         await request.app[STORE].database.ping()
     except Exception as error:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from handlers.base import Json, Namespace, Request, event
 from handlers.broadcast import Broadcast, console_room
 from handlers.connections import Connection, Connections
-from handlers.events import ActivityPush, Commanded, CommandsPush, Joined, Nothing, PresencePush, Recorded
+from handlers.events import ActivityPush, Commanded, CommandsPush, Draining, Joined, Nothing, PresencePush, Recorded
 from models.activity import ActivityType, Entry, Text
 from models.activity import view as activity_view
 from models.actors import SUPERVISORS, Role
@@ -97,7 +97,7 @@ class ProctorNamespace(Namespace):
 
     path = "/proctor"
     roles = SUPERVISORS
-    pushes = {"activity": ActivityPush, "presence": PresencePush, "commands": CommandsPush}
+    pushes = {"activity": ActivityPush, "presence": PresencePush, "commands": CommandsPush, "draining": Draining}
 
     def __init__(self, store: Store, connections: Connections, broadcast: Broadcast) -> None:
         super().__init__(store, connections)

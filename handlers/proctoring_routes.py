@@ -12,8 +12,8 @@ from handlers.events import HeartbeatAck
 from handlers.exam_namespace import heartbeat_ack
 from handlers.http import (
     DEFAULT_LIMIT,
-    HEARTBEAT_INTERVAL_MS,
     KEY,
+    PACE,
     STORE,
     Limit,
     Since,
@@ -133,7 +133,7 @@ async def tab_change(request: web.Request, body: TabChangePayload) -> web.Respon
 @operation(_STUDENT, answer=HeartbeatAck)
 async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Response:
     """The same as the event `heartbeat`."""
-    store, interval_ms = request.app[STORE], request.app[HEARTBEAT_INTERVAL_MS]
+    store, interval_ms = request.app[STORE], request.app[PACE].interval_ms
     session = await _running(request, body.session_id)
     store.watch.alive(session, interval_ms)
     at = await store.heartbeats.beat(session["_id"], session["examId"])

@@ -48,6 +48,14 @@ class Groups(Generic[Item, Result]):
         self._worker: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._enough = asyncio.Event()
+        self._began: float | None = None  # since when the group under way has waited
+
+    @property
+    def waits_s(self) -> float:
+        """For how many seconds the item that waits longest has, the group under way among them."""
+        since = [self._began] if self._began is not None else []
+        since += [self._waiting[0][2]] if self._waiting else []
+        return self._loop.time() - min(since) if since else 0.0
 
     def __call__(self, item: Item) -> asyncio.Future[Result]:
         if len(self._waiting) >= _MOST_WAITING:
@@ -85,6 +93,7 @@ class Groups(Generic[Item, Result]):
     async def _do_next(self) -> None:
         taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         group = [one for one in taken if not one[1].done()]  # else its caller has gone
+        self._began = group[0][2] if group else None
         try:
             async with asyncio.timeout(self._patience_s):
                 results = await self._work([item for item, _, _ in group]) if group else ()
@@ -93,6 +102,8 @@ class Groups(Generic[Item, Result]):
         else:
             for (_, future, _), result in zip(group, results, strict=True):
                 _give(future, result)
+        finally:
+            self._began = None
 
     def _fail(self, group: list[_Waiting[Item, Result]], error: Exception) -> None:
         long_ago = self._loop.time() - _WAITED_S

@@ -105,6 +105,11 @@ class Heartbeats:
         await self._beats((session_id, exam_id, at))
         return at
 
+    @property
+    def waits_s(self) -> float:
+        """How long the one that has waited longest to be stored waits by now, in seconds; 0 where none does."""
+        return self._beats.waits_s
+
     async def _store(self, beats: list[Beat]) -> list[None]:
         await self._groups.insert_one(
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -34,15 +34,18 @@ from handlers.counting import Counters
 from handlers.delivery import Delivery
 from handlers.exam_namespace import ExamNamespace
 from handlers.following import Following
-from handlers.http import CONNECTIONS, HEARTBEAT_INTERVAL_MS, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
+from handlers.http import CONNECTIONS, PACE, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
 from handlers.limits import LIMITS, Limits, Rates, Windows
 from handlers.openapi import make_openapi
+from handlers.pace import Pace
 from handlers.proctor_namespace import ProctorNamespace
 from handlers.sign_ins import SIGN_INS, SignIns
 from models.database import Database
+from models.errors import ProctoringError, Unavailable
 from models.passwords import Passwords
 from models.store import Store
+from server.draining import drain
 from server.embedded import EmbeddedDatabase, running_url
 from server.engine import make_server
 from server.listening import Factory, Listener
@@ -84,8 +87,17 @@ def _rates(settings: Settings) -> Rates | None:
     return Rates(**{one.name: parse(getattr(settings, one.name)) for one in fields(Rates)})
 
 
-def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.Application]:
-    """The REST application and the one that carries Socket.IO; the same where WS_PORT is unset."""
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """`app`: REST; `sockets`: Socket.IO, the same where WS_PORT is unset. `drain`: see server/draining.py."""
+
+    app: web.Application
+    sockets: web.Application
+    drain: Callable[[], Awaitable[None]]
+
+
+def create_app(settings: Settings, store: Store) -> Apps:
+    """All of the server but its listening."""
     server = make_server(settings.used_transports, settings.cors_origins)
     connections = Connections(server, store.hints, rate_limits=settings.rate_limits)
     following = Following(store, connections, store.hints)
@@ -96,10 +108,11 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     delivery = Delivery(server, store, connections)
     store.commands.subscribe(broadcast.commands)
     store.commands.subscribe(delivery.commands)
-    interval_ms = settings.heartbeat_interval_ms
-    binding = Binding(server, store, connections, interval_ms)
+    pace = Pace(store.heartbeats, settings.heartbeat_interval_ms, settings.connects_per_second, settings.connects_burst)
+    server.eio.refuse = lambda: _refusal(connections, pace)
+    binding = Binding(server, store, connections, pace)
     store.sessions.subscribe(binding.sessions)
-    server.register_namespace(ExamNamespace(store, connections, binding, delivery, interval_ms))
+    server.register_namespace(ExamNamespace(store, connections, binding, delivery, pace))
     server.register_namespace(ProctorNamespace(store, connections, broadcast))
     server.register_namespace(Elsewhere())
 
@@ -107,7 +120,7 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     app = web.Application(middlewares=[*first, errors], client_max_size=MAX_BODY)
     app[STORE] = store
     app[CONNECTIONS] = connections
-    app[HEARTBEAT_INTERVAL_MS] = settings.heartbeat_interval_ms
+    app[PACE] = pace
     app[REFUSE_COMMON_PASSWORDS] = settings.common_passwords == "refuse"
     windows, rates = Windows(Counters()), _rates(settings)
     app[LIMITS] = Limits(windows, rates)
@@ -118,12 +131,12 @@ def create_app(settings: Settings, store: Store) -> tuple[web.Application, web.A
     app[meta_routes.ASYNCAPI] = make_asyncapi(NAMESPACES)
     _allow_origins(app, settings.cors_origins)
     add_pages(app, settings.ws_port)
-    app.cleanup_ctx.append(lambda _: _lifespan(store, connections, following))
+    app.cleanup_ctx.append(lambda _: _lifespan(store, connections, following, pace))
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
     server.attach(sockets)
     sockets.on_shutdown.append(lambda _: _close_sockets(connections, server))
-    return app, sockets
+    return Apps(app, sockets, lambda: drain(server, connections, settings.spread_s))
 
 
 @contextlib.asynccontextmanager
@@ -151,6 +164,7 @@ class Running:
     ws_url: str
     store: Store
     database: EmbeddedDatabase | None
+    drain: Callable[[], Awaitable[None]]  # let everybody who is connected go; see server/draining.py
 
 
 @contextlib.asynccontextmanager
@@ -166,29 +180,40 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         if settings.redis_url:
             channel = f"proctoring:{store.database.name}"
             await stack.enter_async_context(RedisHints(settings.redis_url.get_secret_value(), channel, store.hints))
-        app, sockets = create_app(settings, store)
-        url = await _listen(stack, app, settings.host, settings.port)
+        apps = create_app(settings, store)
+        url = await _listen(stack, apps.app, settings, settings.port)
         ws_url = url
-        if sockets is not app and settings.ws_port is not None:
-            ws_url = await _listen(stack, sockets, settings.host, settings.ws_port)
-        yield Running(url, ws_url, store, database)
+        if apps.sockets is not apps.app and settings.ws_port is not None:
+            ws_url = await _listen(stack, apps.sockets, settings, settings.ws_port)
+        yield Running(url, ws_url, store, database, apps.drain)
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int) -> str:
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, settings: Settings, port: int) -> str:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    listener = await Listener.open(cast("Factory", runner.server), host, port)
+    factory = cast("Factory", runner.server)
+    listener = await Listener.open(factory, settings.host, port, shared=settings.reuse_port)
     stack.callback(listener.close)
     address, port = listener.address
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-async def _lifespan(store: Store, connections: Connections, following: Following) -> AsyncIterator[None]:
+def _refusal(connections: Connections, pace: Pace) -> ProctoringError | None:
+    """Why a new Socket.IO connection is not taken now; None where it is."""
+    if connections.draining:
+        return Unavailable("The server is shutting down.", 1000)
+    wait_s = pace.refuses_for()
+    return None if wait_s is None else Unavailable("Too many come at once.", round(wait_s * 1000) + 1)
+
+
+async def _lifespan(store: Store, connections: Connections, following: Following, pace: Pace) -> AsyncIterator[None]:
     await store.open()
     connections.open()
     following.open()
+    pace.open()
     yield
+    await pace.close()
     await following.close()
     await store.close()
 

@@ -10,7 +10,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from server.rehearse.command import add_rehearse
 from server.sealing import add_seal
 from server.settings import Settings, SettingsError, load_settings
 from server.verify import add_verify
+from server.workers import serve_by_workers
 
 logger = logging.getLogger("server")
 
@@ -101,9 +102,12 @@ async def _print_asyncapi(_: Settings, __: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if settings.workers > 1:
+        return await serve_by_workers(settings, _say)
+    stop, leave = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, lambda: (stop if leave.is_set() else leave).set())
     for warning in settings.warnings():
         logger.warning(warning)
     async with running(settings) as server:
@@ -112,9 +116,19 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         if arguments.demo:
             await _show_demo(settings, server)
         _collect_less()
-        await stop.wait()
+        await _either(stop.wait(), leave.wait())
         _say("Stopping.")
+        if not stop.is_set():
+            await _either(stop.wait(), server.drain())
     return 0
+
+
+async def _either(*work: Awaitable[Any]) -> None:
+    """Until one of these is done."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _collect_less() -> None:

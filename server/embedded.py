@@ -138,7 +138,7 @@ class EmbeddedDatabase:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C ends the server, which then ends its database
-                preexec_fn=_dies_with_parent(),
+                preexec_fn=dies_with_parent(),
             )
 
     async def _listens(self, deadline: float) -> bool:
@@ -190,7 +190,7 @@ def _free_port() -> int:
     return port
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
+def dies_with_parent() -> Callable[[], None] | None:
     """What makes a child die with this process, also by SIGKILL; Linux ties it to the thread that spawns it."""
     if sys.platform != "linux":
         return None

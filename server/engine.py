@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
 import engineio
+import orjson
 import socketio
 from aiohttp import web
 
-from models.errors import Unauthorized
+from models.errors import ProctoringError, Unauthorized
 from server.packets import Json, TextPacket, ack, encoded, event_of
 from server.rooms import Rooms
 from server.sockets import Socket, frame_of
@@ -32,6 +35,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
     """Engine.IO with our sockets: one sweep a second for all of them, and named origins beside its own pages."""
 
     in_use: Callable[[str], bool]  # whether a connection has a namespace
+    refuse: Callable[[], ProctoringError | None]  # why a new connection is not taken now
     sockets: dict[str, Socket]
     start_service_task: bool
 
@@ -56,6 +60,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
     async def _handle_connect(
         self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
     ) -> web.StreamResponse | dict[str, Any]:
+        if refusal := self.refuse():
+            return _refused(refusal)
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)
@@ -108,6 +114,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.eio.in_use = self._in_use
+        self.eio.refuse = lambda: None
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -123,6 +130,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
         """Whether the client's transport is still there; python-socketio does not look while it connects one."""
         socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, namespace))
         return socket is not None and socket.open
+
+    async def leave(self, sid: str, namespace: str) -> None:
+        """Close a client's transport, once what it sent is answered; it comes back by itself."""
+        socket = self.eio.sockets.get(self.manager.eio_sid_from_sid(sid, namespace))
+        if socket is not None:
+            await socket.leave()
 
     async def drop(self, sid: str, namespace: str) -> None:
         """Disconnect a client, and its transport with it where it has no other namespace on it."""
@@ -166,6 +179,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
         socket = self.eio.sockets.get(eio_sid)
         if id is not None and socket is not None:
             socket.push(ack(namespace, id, answer))
+
+
+def _refused(refusal: ProctoringError) -> dict[str, Any]:
+    """The library's form of an answer in the contract's shape."""
+    headers = [("Content-Type", "application/json")]
+    if refusal.retry_after_ms is not None:
+        headers.append(("Retry-After", str(math.ceil(refusal.retry_after_ms / 1000))))
+    status = f"{refusal.status} {HTTPStatus(refusal.status).phrase.upper()}"
+    return {"status": status, "headers": headers, "response": orjson.dumps({"error": refusal.as_dict()})}
 
 
 def make_server(transports: list[str], origins: list[str]) -> Server:

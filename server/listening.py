@@ -35,14 +35,17 @@ class Listener:
             self._loop.add_reader(one, self._accept, one)
 
     @classmethod
-    async def open(cls, factory: Factory, host: str, port: int) -> Listener:
-        """Listen on every address that `host` stands for; `factory` makes the protocol of a connection. OSError."""
+    async def open(cls, factory: Factory, host: str, port: int, *, shared: bool = False) -> Listener:
+        """Listen on every address that `host` stands for; `factory` makes the protocol of a connection. OSError.
+
+        `shared`: beside other processes that listen on the same port.
+        """
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         sockets: list[socket.socket] = []
         try:
             for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-                sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+                sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared))
         except OSError:
             for one in sockets:
                 one.close()

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    reuse_port: bool = False
     port: Port = 3000
     ws_port: Port | None = None
     database_url: str | None = None
@@ -63,6 +65,10 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     heartbeat_interval_ms: Annotated[int, Field(ge=100, le=600_000)] = 5000
+    # What a node took in one go when it was measured, and what it goes on taking; see handlers/pace.py
+    connects_per_second: Annotated[float, Field(gt=0)] = 500
+    connects_burst: Annotated[int, Field(ge=1)] = 2000
+    drain_spread_s: Annotated[float, Field(ge=0, le=20)] | None = None
     token_ttl_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 12
     transports: Annotated[list[Literal["websocket", "polling"]] | None, NoDecode] = None
     rate_limits: bool = True
@@ -131,6 +137,8 @@ class Settings(BaseSettings):
             raise ValueError("WS_PORT: is PORT; leave it unset to have Socket.IO on PORT")
         if bool(self.bootstrap_sales_email) != bool(self.bootstrap_sales_password):
             raise ValueError("BOOTSTRAP_SALES_EMAIL, BOOTSTRAP_SALES_PASSWORD: set both or neither")
+        if self.workers > 1 and self.redis_url is None:
+            raise ValueError("WORKERS: more than one want REDIS_URL, by which they hear of each other")
         if self.database_url is not None:
             wanted = f"with DATABASE_URL set, at least {MIN_SECRET_BYTES} bytes are wanted"
             if self.jwt_secret is None or _is_short(self.jwt_secret):
@@ -143,6 +151,13 @@ class Settings(BaseSettings):
     def used_transports(self) -> list[str]:
         """TRANSPORTS; unset: both, and WebSocket alone where there may be several nodes, as it needs no stickiness."""
         return list(self.transports or ()) or (["websocket"] if self.redis_url else ["polling", "websocket"])
+
+    @property
+    def spread_s(self) -> float:
+        """DRAIN_SPREAD_S; unset: 10 where there may be another node to go to, else 0, as it is then soon over."""
+        if self.drain_spread_s is not None:
+            return self.drain_spread_s
+        return 10.0 if self.redis_url else 0.0
 
     @property
     def on_loopback(self) -> bool:
@@ -202,6 +217,11 @@ def load_settings(**overrides: Any) -> Settings:
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
     """The environment for a process with these settings and none from here."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | dict(settings)
+
+
+def inherited(changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process with the settings of this one but for these."""
+    return dict(os.environ) | dict(changes)
 
 
 def keep_secret(path: Path, new: str) -> str:

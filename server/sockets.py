@@ -8,6 +8,7 @@ handled before its end is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _AUTHENTICATE_S: Final = 10.0  # a transport without a namespace is closed after this
 _MOST_STRIKES: Final = 3
+_LEAVE_S: Final = 10.0  # each event is answered within this
 _MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
 
 
@@ -151,6 +153,16 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self.queue.put_nowait(Packet(NOOP) if abort else None)
         if self._ws is not None or abort:  # else one poll more fetches the closing
             self.server.sockets.pop(self.sid, None)
+
+    async def leave(self) -> None:
+        """Close it, once what it sent so far is answered; nothing more is taken."""
+        if self._ws is not None:
+            self._ws.pause()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                while self._handling is not None:
+                    await asyncio.wait([self._handling])
+        await self.close()
 
     async def receive(self, pkt: Packet) -> None:
         """A client that polls sent this; what comes behind the end of its connection is left."""

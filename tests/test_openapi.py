@@ -74,7 +74,7 @@ async def test_the_document_is_valid_openapi(api: Api) -> None:
 
 
 async def test_the_document_has_every_route_and_no_other(settings: Settings, store: Store, api: Api) -> None:
-    app, _ = create_app(settings, store)
+    app = create_app(settings, store).app
     served = {
         (route.method.lower(), route.resource.canonical)
         for route in app.router.routes()

@@ -13,6 +13,7 @@ export interface Schemas {
   Commanded?: Commanded;
   CommandsPush?: CommandsPush;
   Counts?: Counts;
+  Draining?: Draining;
   Ended?: Ended;
   ErrorDetail?: ErrorDetail;
   EventError?: EventError;
@@ -200,6 +201,15 @@ export interface Counts {
   medium: number;
   high: number;
   critical: number;
+}
+/**
+ * The server is about to end: this connection will be closed then, to be made anew with another node.
+ */
+export interface Draining {
+  /**
+   * milliseconds
+   */
+  reconnectInMs: number;
 }
 export interface Ended {
   session: ProctoringSession;
@@ -470,6 +480,7 @@ export interface ExamPushes {
   session: ProctoringSession;
   command: Command;
   replaced: Nothing;
+  draining: Draining;
 }
 
 /** What a client of /proctor sends, and the data of its ack. */
@@ -487,4 +498,5 @@ export interface ProctorPushes {
   activity: ActivityPush;
   presence: PresencePush;
   commands: CommandsPush;
+  draining: Draining;
 }
