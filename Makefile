@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint bench pages screenshots types clean
+.PHONY: run test lint lint-deploy bench pages screenshots types clean
 
 run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
@@ -20,6 +20,10 @@ lint: $(VENV)/ready-to-test web/node_modules/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	npm --prefix web run --silent check
+
+# What is in deploy/, with the linters of its kinds; see deploy/lint.
+lint-deploy: $(VENV)/deploy/ready
+	deploy/lint "$(CURDIR)/$(VENV)/deploy/bin"
 
 # The pages and the client library, where there is npm to make them; the server runs without them too.
 pages:
@@ -53,6 +57,12 @@ $(VENV)/ready: $(BIN)/python $(CHANGED_BY)
 
 $(VENV)/ready-to-test: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	@touch $@
+
+$(VENV)/deploy/ready: deploy/lint-requirements.txt
+	$(PYTHON) -m venv $(VENV)/deploy
+	$(VENV)/deploy/bin/pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
+	$(VENV)/deploy/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 $(VENV)/ready-to-measure: $(VENV)/ready
