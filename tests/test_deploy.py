@@ -45,6 +45,7 @@ def node(folder: Path, settings: Settings, port: int, **more: object) -> context
         "JWT_SECRET": SECRET,
         "TRANSPORTS": "websocket",
         "TRUSTED_PROXIES": "127.0.0.1",
+        "DRAIN_SPREAD_S": 1,
     }
     return serving(folder, **(given | more))
 
