@@ -20,7 +20,7 @@ from handlers.pace import Pace
 from models.database import Stored, is_unavailable
 from models.errors import NotFound, Unauthorized
 from models.lifecycle import is_over
-from models.session import Holder, entry_of
+from models.session import Holder, entry_of, node_of
 from models.store import Store
 
 logger = logging.getLogger(__name__)
@@ -83,11 +83,14 @@ class Binding:
 
     async def _elsewhere(self, session_id: ObjectId) -> str | None:
         """The client that speaks for a session at another node; None where none does."""
-        return self._client_of(await self._store.sessions.by_id(session_id)) if self._store.nodes.shared else None
+        if not self._store.nodes.shared:
+            return None
+        session = await self._store.sessions.by_id(session_id)
+        return self._client_of(session) if self._store.nodes.serves(node_of(session)) else None
 
     def _client_of(self, session: Stored) -> str | None:
         holder: Holder | None = session.get("holder")
-        return holder["clientId"] if holder and self._store.nodes.serves(holder["node"]) else None
+        return holder["clientId"] if holder and holder["node"] != self._store.nodes.node_id else None
 
     async def sessions(self, sessions: list[Stored]) -> None:
         """A subscriber of sessions: who came to another node is replaced here."""

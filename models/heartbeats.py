@@ -19,7 +19,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from models.database import IDS_A_QUERY, Database, Stored, find_by_ids, patience
+from models.database import IDS_A_QUERY, Database, Stored, delete_by_ids, find_by_ids, patience
 from models.fields import now
 from models.groups import Groups
 from models.hints import Hints
@@ -58,7 +58,7 @@ class Heartbeats:
         self._folding = Periodic(60, self._fold_what_is_over, "folding heartbeats")
         self._telling = Periodic(1, self._tell, "telling who was heard of")
         self._untold: dict[ObjectId, datetime] = {}
-        self._taken_up: dict[int, set[str | None]] = defaultdict(set)  # of which other nodes a minute has groups
+        self._taken_up: dict[int, list[ObjectId]] = defaultdict(list)  # by minute, groups that others left
         self._numbered: dict[ObjectId, datetime] = {}
         self.last: dict[ObjectId, datetime] = {}
 
@@ -76,7 +76,7 @@ class Heartbeats:
                 node = group.get("node")
                 if node == self._hints.node_id or self._serves(node):
                     continue
-                self._taken_up[group["minute"]].add(node)
+                self._taken_up[group["minute"]].append(group["_id"])
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
                     self._remember(session_id, exam_id, at)
             self.forget(set(self._exams) - (await find_by_ids(self._sessions, self._exams, {"_id": 1})).keys())
@@ -184,9 +184,9 @@ class Heartbeats:
             beats = list(self._unfolded[minute].items())
             for first in range(0, len(beats), _FOLD_SLICE):
                 await self._fold_slice(minute, beats[first : first + _FOLD_SLICE])
-            nodes = [self._hints.node_id, *self._taken_up[minute]]
             with patience():
-                await self._groups.delete_many({"minute": minute, "node": {"$in": nodes}})
+                await self._groups.delete_many({"minute": minute, "node": self._hints.node_id})
+                await delete_by_ids(self._groups, self._taken_up[minute])
             del self._unfolded[minute], self._taken_up[minute]
         old = now() - _REMEMBERED
         self.forget({session_id for session_id, at in self._numbered.items() if at < old})

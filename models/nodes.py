@@ -8,6 +8,7 @@ database, slept through does not count.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ _KEPT: Final = timedelta(days=1)
 _DOWN: Final = timedelta(seconds=10)  # a note that is newer: of a server that serves
 
 Lost = Callable[[frozenset[str]], Awaitable[None]]
+Work = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -47,12 +49,14 @@ class Nodes:
         self._servers = database.servers
         self._hints = hints
         self.node_id = hints.node_id
+        self._loop = asyncio.get_running_loop()
         self._alive = False
         self._seen: dict[str, _Seen] = {}
         self._looked = 0.0
         self._noted = 0.0
-        self._lost: list[Lost] = []
-        self._back: list[Callable[[], Awaitable[None]]] = []
+        self._on_lost: list[Lost] = []
+        self._on_back: list[Work] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._periodic = Periodic(_EVERY_S, self._look, "noting that the server is alive")
 
     @property
@@ -61,12 +65,12 @@ class Nodes:
         return self._hints.shared
 
     def on_lost(self, follower: Lost) -> None:
-        """`follower` is told of nodes that were lost, once it is noticed; tried again where it fails."""
-        self._lost.append(follower)
+        """`follower` is told of nodes that were lost, once it is noticed, and again until it succeeds."""
+        self._on_lost.append(follower)
 
-    def on_back(self, follower: Callable[[], Awaitable[None]]) -> None:
+    def on_back(self, follower: Work) -> None:
         """`follower` is called when others may have taken this node for lost."""
-        self._back.append(follower)
+        self._on_back.append(follower)
 
     def serves(self, node_id: str | None) -> bool:
         """Whether this is another node that is alive, as far as can be told."""
@@ -92,44 +96,52 @@ class Nodes:
 
     def open(self) -> None:
         self._alive = True
-        self._noted = asyncio.get_running_loop().time()
+        self._noted = self._loop.time()
         self._periodic.open()
 
     async def close(self) -> None:
         """Say that this node ends, so that others take over at once."""
         await self._periodic.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._alive:
             with suppress(PyMongoError):
                 await self._note(closed=True)
 
     async def _look(self) -> None:
-        time = asyncio.get_running_loop().time()
+        time = self._loop.time()
         await self._note()
-        late = time - self._noted > _LOST_S
-        self._noted = asyncio.get_running_loop().time()
+        late, self._noted = time - self._noted > _LOST_S, self._loop.time()
+        before = {node_id for node_id, seen in self._seen.items() if not seen.lost}
         if self.shared:
-            before = {node_id for node_id, seen in self._seen.items() if not seen.lost}
             notes: list[Stored] = await self._servers.find({}).to_list(None)
-            self._see(notes, dict(self._seen))
-            lost = frozenset(one for one in before if one not in self._seen or self._seen[one].lost)
-            await self._tell(lost, late=late)
+            self._see(notes, self._seen)
+        lost = frozenset(one for one in before if one not in self._seen or self._seen[one].lost)
+        if lost and self.shared:
+            logger.warning("lost: the nodes %s", ", ".join(sorted(lost)))
+            self._begin(*(functools.partial(follower, lost) for follower in self._on_lost))
+        if late and self.shared:
+            self._begin(*self._on_back)
         await self._tidy()
 
-    async def _tell(self, lost: frozenset[str], *, late: bool) -> None:
-        if lost:
-            logger.warning("lost: the nodes %s", ", ".join(sorted(lost)))
-        try:
-            for follower in self._lost if lost else ():
-                await follower(lost)
-            for back in self._back if late else ():
-                await back()
-        except BaseException:
-            for node_id in lost & self._seen.keys():  # it is noticed once more
-                self._seen[node_id].lost = False
-            raise
+    def _begin(self, *work: Work) -> None:
+        """Do it beside the notes, which must not wait."""
+        for one in work:
+            task = asyncio.create_task(self._until_done(one))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _until_done(self, work: Work) -> None:
+        while True:
+            try:
+                return await work()
+            except Exception as error:  # noqa: BLE001 whatever it is, somebody has to see to it
+                logger.warning("what another node left is taken up later: %r", error)
+                await asyncio.sleep(_EVERY_S)
 
     def _see(self, notes: list[Stored], before: dict[str, _Seen]) -> None:
-        time = asyncio.get_running_loop().time()
+        time = self._loop.time()
         slept = time - self._looked - _EVERY_S if self._looked and time - self._looked > _SLEPT_S else 0.0
         self._looked = time
         self._seen = {}
