@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 from rich.console import Console as Screen
 
-from bench import report, results
+from bench import nodes, report, results
 from bench.faults import break_it
 from bench.hall import hall_of
 from bench.processes import CORES, PEERS, allow_many_files, database_process
@@ -40,6 +40,9 @@ def main(given: Sequence[str] | None = None) -> int:
         found["faults"] = _run(break_it(arguments.rounds or 20, screen))
     elif arguments.what == ["soak"]:
         found["soak"] = _run(soak(_soak_size(arguments), screen))
+    elif arguments.what == ["nodes"]:
+        size = replace(nodes.SIZE, **_given(arguments))
+        found["nodes"] = _run(nodes.measure(arguments.rounds or 3, size, screen))
     elif arguments.what == ["browser"]:
         found["browser"] = _run(_browse(arguments))
     else:
@@ -61,7 +64,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the server and its peers.")
-    also = "soak, faults, browser or report"
+    also = "soak, faults, browser, nodes or report"
     parser.add_argument("what", nargs="*", help=f"{', '.join(SCENARIOS)} (default: all of these); or {also}")
     parser.add_argument("--rounds", type=int, help="default: each scenario's own; for faults 20")
     parser.add_argument("--peers", help=f"some of {','.join(PEERS)}, with commas; default: each scenario's own")
@@ -99,8 +102,12 @@ async def _run_one(name: str, size: Size, peer: str) -> Run:
         return Run(peer, size, figures, dict(hall.books.errors))
 
 
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {key: value for key in ("students", "consoles", "seconds") if (value := getattr(arguments, key))}
+
+
 def _plan(name: str, arguments: argparse.Namespace) -> Iterator[tuple[Size, str]]:
-    given = {key: value for key in ("students", "consoles", "seconds") if (value := getattr(arguments, key))}
+    given = _given(arguments)
     peers = arguments.peers.split(",") if arguments.peers else SCENARIOS[name].peers
     for size in dict.fromkeys(replace(size, **given) for size in SCENARIOS[name].sizes):
         for peer in peers:

@@ -8,9 +8,10 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from bench.books import Figures
@@ -90,9 +91,13 @@ async def database_process() -> AsyncIterator[Process]:
 
 
 @contextlib.asynccontextmanager
-async def server_process(peer: Peer, database_url: str) -> AsyncIterator[Process]:
-    """The peer's server within this block; killed at its end, since nothing of the run is needed any more."""
-    settings = {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMITS": "off", "TRANSPORTS": "websocket"}
+async def server_process(
+    peer: Peer, database_url: str, more: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Process]:
+    """The peer's server, with `more` settings, within this block; killed at its end, since nothing of the run is needed
+    any more.
+    """
+    settings = {"PORT": "0", "JWT_SECRET": SECRET, "RATE_LIMITS": "off", "TRANSPORTS": "websocket", **more}
     if peer.database:
         settings["DATABASE_URL"] = database_url
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
