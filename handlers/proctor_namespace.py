@@ -118,7 +118,7 @@ class ProctorNamespace(Namespace):
         await self._leave(connection, payload.exam_id)
         exam = await self._enter(connection, payload.exam_id)
         log = self.store.log.of(payload.exam_id)
-        await log.open()
+        await log.fresh()  # what it has seen elsewhere is not ahead of what is known here
         since, reset = payload.since, False
         if since is not None:
             reset = since > log.head or payload.epoch not in (None, exam["epoch"])
