@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from server.rehearse.client import AGAIN_S, Client, Disconnected, Refused
 from server.rehearse.tally import Event, Tally, Watched
 
 _REPLAY: Final = 500
+_BEAT_ACK_S: Final = 10.0  # later, the connection is dead
 
 
 class Student:
@@ -28,13 +30,19 @@ class Student:
         self._interval_s = 5.0
         self._confirming: set[asyncio.Task[None]] = set()
         self._client.on("command", self._told)
-        self._over = False
+        self._here = self._over = False
         self.session_id = ""
         self.beats_acked = 0
         self.shown: Counter[str] = Counter()  # commands, by id
 
+    @property
+    def outages(self) -> list[tuple[float, float]]:
+        """From when to when the server did not serve this student."""
+        return self._client.outages
+
     async def start(self) -> None:
         """Connect and start; what was kept is sent again."""
+        self._here = False
         while True:
             await self._client.connect()
             try:
@@ -48,28 +56,49 @@ class Student:
                 await self._client.close()
                 await asyncio.sleep(AGAIN_S)
             else:
+                self._here = True
                 return
 
-    async def take_part(self, until: float) -> None:
-        """Behave like a student until `until` (perf_counter), or until a proctor ends it."""
-        beat_at = time.perf_counter() + random.random() * self._interval_s  # noqa: S311 a spread
-        while time.perf_counter() < until and not self._over:
-            await asyncio.sleep(random.expovariate(1.0))
+    async def take_part(self, over: Callable[[], bool]) -> None:
+        """Behave like a student until the exam is over, or until a proctor ends it."""
+        beating = asyncio.create_task(self._keep_beating())
+        while not over() and not self._over:
             try:
-                if time.perf_counter() >= beat_at:
-                    beat_at = time.perf_counter() + self._interval_s
-                    await self._beat()
-                luck = random.random()  # noqa: S311 a dice
-                if luck < 0.02:
-                    await self._lose_connection()
-                elif luck < 0.10:
-                    await self._report("chat", {"text": "Is the second question complete?"})
-                elif luck < 0.60:
-                    await self._report("tab_change", {"hidden": random.random() < 0.5})  # noqa: S311 a dice
-                elif luck < 0.70:
-                    await self._report("activity", {"type": "copy"})
+                if await self._client.lost_within(random.expovariate(1.0)):
+                    await self._come_back()
+                else:
+                    await self._do_something()
             except Disconnected:
-                await self.start()
+                await self._come_back()
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+    async def _come_back(self) -> None:
+        """At once, but not all in one instant."""
+        await asyncio.sleep(random.random() * AGAIN_S)  # noqa: S311 a spread
+        await self.start()
+
+    async def _do_something(self) -> None:
+        with contextlib.suppress(Refused):  # what was refused for now
+            await self._replay()
+        luck = random.random()  # noqa: S311 a dice
+        if luck < 0.02:
+            await self._lose_connection()
+        elif luck < 0.10:
+            await self._report("chat", {"text": "Is the second question complete?"})
+        elif luck < 0.60:
+            await self._report("tab_change", {"hidden": random.random() < 0.5})  # noqa: S311 a dice
+        elif luck < 0.70:
+            await self._report("activity", {"type": "copy"})
+
+    async def _keep_beating(self) -> None:
+        """Beat whatever else is under way, as a page's timer does."""
+        await asyncio.sleep(random.random() * self._interval_s)  # noqa: S311 a spread
+        while True:
+            with contextlib.suppress(Disconnected):  # whoever takes part comes back
+                if self._here:
+                    await self._beat()
+            await asyncio.sleep(self._interval_s)
 
     async def finish(self) -> None:
         """Send what is left, then submit."""
@@ -111,7 +140,7 @@ class Student:
         self._tally.heartbeats["sent"] += 1
         began = time.perf_counter()
         try:
-            await self._client.call("heartbeat", {})
+            await self._client.call("heartbeat", {}, _BEAT_ACK_S)
         except Refused as error:
             self._tally.refused[str(error)] += 1
             return
@@ -145,7 +174,7 @@ class Student:
         await asyncio.gather(sending, return_exceptions=True)
         for _ in range(random.randrange(4)):  # noqa: S311 a dice
             self._keep("tab_change", {"hidden": True}, offline=True)
-        await asyncio.sleep(random.uniform(0.2, 2.0))  # noqa: S311 a spread
+        await asyncio.sleep(self._interval_s * random.uniform(0.04, 0.4))  # noqa: S311 a spread
         await self.start()
 
     async def _replay(self) -> None:
@@ -174,22 +203,24 @@ class Student:
 
 
 class Console:
-    """Watches an exam; comes back with the last offset it has."""
+    """Watches an exam; comes back with the last offset it has. `sessions`: by id, as they were last shown."""
 
     def __init__(self, url: str, token: str, exam_id: str, tally: Tally) -> None:
         self._client = Client(url, "/proctor", {"token": token})
         self._client.on("activity", self._pushed)
+        self._client.on("presence", lambda message: self.show(message["items"]))
         self._exam_id, self._tally = exam_id, tally
         self._watched = Watched()
         tally.consoles.append(self._watched)
+        self.sessions: dict[str, dict[str, Any]] = {}
 
     async def watch(self) -> None:
         """Stay joined until cancelled."""
         while True:
             await self.join()
-            await asyncio.sleep(random.uniform(5, 15))  # noqa: S311 a spread
-            self._tally.drops += 1
-            await self._client.drop()
+            if not await self._client.lost_within(random.uniform(5, 15)):  # noqa: S311 a spread
+                self._tally.drops += 1
+                await self._client.drop()
             await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311 a spread
 
     async def join(self) -> None:
@@ -200,6 +231,7 @@ class Console:
             while truncated:
                 joined = await self._client.call("join", {"examId": self._exam_id, "since": self._watched.offset})
                 self._see(joined["activity"], live=False)
+                self.show(joined["sessions"])
                 truncated = joined["truncated"]
         except Disconnected:
             await self._client.close()
@@ -215,13 +247,22 @@ class Console:
         await self.join()
         await self._client.close()
 
+    async def close(self) -> None:
+        await self._client.close()
+
+    def show(self, sessions: list[dict[str, Any]]) -> None:
+        """Sessions are as these, unless something newer is shown."""
+        for session in sessions:
+            if session["rev"] >= self.sessions.get(session["id"], session)["rev"]:
+                self.sessions[session["id"]] = session
+
     def _pushed(self, message: dict[str, Any]) -> None:
         self._see(message["items"], live=True)
 
     def _see(self, items: list[dict[str, Any]], *, live: bool) -> None:
         for item in items:
             event = (item["clientId"], item["seq"]) if item["clientId"] and item["seq"] else None
-            self._tally.saw(self._watched, item["offset"], event, live=live)
+            self._tally.saw(self._watched, item, event, live=live)
 
 
 async def _wait_out(error: Refused, tally: Tally) -> None:

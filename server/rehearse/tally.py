@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.table import Table
 
@@ -14,10 +15,11 @@ Event = tuple[str, int]  # (clientId, seq): what tells one event from all others
 
 @dataclass(slots=True)
 class Watched:
-    """What one console saw. `offset` is the last it has; `gaps` counts what did not continue there."""
+    """What one console saw. `offset` is the last it has; `gaps` counts what did not continue there; `ids`: of all."""
 
     offset: int = 0
     gaps: int = 0
+    ids: list[str] = field(default_factory=list)
     seen: Counter[Event] = field(default_factory=Counter)
 
 
@@ -44,11 +46,12 @@ class Tally:
         if not offline:
             self.sent_at[event] = time.perf_counter()
 
-    def saw(self, console: Watched, offset: int, event: Event | None, *, live: bool) -> None:
-        """A console saw one record. `live`: pushed, not recovered, so that it says how long delivery takes."""
-        if offset != console.offset + 1:
+    def saw(self, console: Watched, item: Mapping[str, Any], event: Event | None, *, live: bool) -> None:
+        """A console saw one activity. `live`: pushed, not recovered, so that it says how long delivery takes."""
+        if item["offset"] != console.offset + 1:
             console.gaps += 1
-        console.offset = offset
+        console.offset = item["offset"]
+        console.ids.append(item["id"])
         if event is not None and event in self.kinds:
             console.seen[event] += 1
             if live and console.seen[event] == 1 and event in self.sent_at:

@@ -1,0 +1,172 @@
+"""What must be true after every fault: the same for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+from bson import ObjectId
+
+from models.database import Database, Stored, patience
+from models.summary import Summary
+from server.rehearse.supervisor import judge
+from tests.faults.deployment import Deployment, Node
+from tests.faults.load import Load
+
+_AGREE_S: Final = 20.0
+_DURATION: Final = 180  # minutes, of the exam that bench/world.py makes
+_COMPARED: Final = ("rev", "status", "connectivity", "endTime", "deadline", "timeLedger", "verdict", "hand")
+
+_Sessions: TypeAlias = dict[str, dict[str, Any]]  # by id
+
+
+@dataclass(slots=True)
+class Result:
+    """What one fault came to. `back_s`: for how long each student who was cut off was not served, in order."""
+
+    fault: str
+    students: int
+    consoles: int
+    acked: int = 0
+    missing: int = 0
+    twice: int = 0
+    gaps: int = 0
+    false_alarms: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    back_s: list[float] = field(default_factory=list)
+    exits: list[int] = field(default_factory=list)
+    complaints: Counter[str] = field(default_factory=Counter)  # tracebacks in the nodes' logs
+
+    @property
+    def good(self) -> bool:
+        return not (self.missing or self.twice or self.gaps or self.false_alarms or self.wrong or any(self.exits))
+
+
+async def check(fault: str, deployment: Deployment, load: Load) -> Result:
+    """Look at all that there is, once every student has handed in."""
+    result = Result(fault, len(load.students), len(load.consoles))
+    log = await read_log(deployment.database_url, load.world.exam_id)
+    nodes = [node for node in deployment.nodes if node.running]
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {load.proctor_token}"}) as http:
+        sessions = await _agreed(http, nodes, load, log, result)
+        await load.leave()
+        commands = [
+            command
+            for student in load.students
+            for command in await _get(http, f"{nodes[0].url}/routes/proctoring/{student.session_id}/commands")
+        ]
+        result.wrong += await _heartbeats(http, nodes[0], load)
+    compare_log(result, load, log)
+    result.false_alarms += false_alarms(load, log)
+    told = [{"type": one["type"], "sessionId": str(one["sessionId"]) if one["sessionId"] else None} for one in log]
+    judged = [one for one in told if one["type"] != "heartbeat_missing"]  # see `false_alarms`
+    result.wrong += judge(load.supervisor, _DURATION, load.students, sessions, commands, judged)
+    if crashes := load.tally.refused["internal"]:
+        result.wrong.append(f"{crashes} events were answered `internal`")
+    result.back_s = load.back_s()
+    result.exits = [status for node in deployment.nodes for status in node.exits]
+    result.complaints.update(line for node in deployment.nodes for line in node.complaints())
+    return result
+
+
+async def read_log(database_url: str, exam_id: str) -> list[Stored]:
+    """An exam's log as it is stored, in order."""
+    database = Database(database_url)
+    try:
+        with patience():
+            log: list[Stored] = await database.activity.find({"examId": ObjectId(exam_id)}).to_list(None)
+    finally:
+        database.close()
+    return sorted(log, key=lambda record: int(record["offset"]))
+
+
+def compare_log(result: Result, load: Load, log: list[Stored]) -> None:
+    """Every acked activity is in the log once, the log has no hole, and every console has all of it in order."""
+    stored = Counter((one["clientId"], one["seq"]) for one in log if one["clientId"] and one["seq"])
+    result.acked = len(load.tally.acked)
+    result.missing = sum(event not in stored for event in load.tally.acked)
+    result.twice = sum(times > 1 for times in stored.values()) + len(load.tally.twice())
+    if [one["offset"] for one in log] != list(range(1, len(log) + 1)):
+        result.wrong.append("the log has a hole, or an offset twice")
+    ids = [str(one["id"]) for one in log]
+    for watched in load.tally.consoles:
+        result.gaps += watched.gaps
+        if watched.ids != ids:
+            result.wrong.append(f"a console has {len(watched.ids)} activities of {len(ids)}, or others")
+
+
+def false_alarms(load: Load, log: list[Stored]) -> list[str]:
+    """Who was called late or missing and never was away for long, a second device or an end that nobody made."""
+    away = load.away_s()
+    served = {session_id for session_id, seconds in away.items() if seconds < load.size.missing_s}
+    shown = {one for console in load.consoles for one in console.called if one[0] in served}
+    found = [f"{connectivity} after {away[session_id]:.1f} s" for session_id, connectivity in sorted(shown)]
+    for one in log:
+        session_id = str(one["sessionId"])
+        if one["type"] == "heartbeat_missing" and session_id in served:
+            found.append(f"heartbeat_missing after {away[session_id]:.1f} s")
+        elif one["type"] == "second_connection":
+            found.append("second_connection")
+        elif one["type"] == "session_ended" and one["source"] == "server":
+            found.append(f"session_ended by the server, {one['data']}")
+    return found
+
+
+async def _agreed(
+    http: aiohttp.ClientSession, nodes: list[Node], load: Load, log: list[Stored], result: Result
+) -> list[dict[str, Any]]:
+    """The sessions, once nodes, consoles and the log say the same of them; what they differ in is wrong."""
+    until = asyncio.get_running_loop().time() + _AGREE_S
+    while True:
+        views = [await _sessions(http, node, load.world.exam_id) for node in nodes]
+        differ = _differ(views, [console.sessions for console in load.consoles], log)
+        behind = sum(len(watched.ids) < len(log) for watched in load.tally.consoles)
+        if not differ and not behind:
+            break
+        if asyncio.get_running_loop().time() > until:
+            result.wrong += differ + ([f"{behind} consoles are behind the log"] if behind else [])
+            break
+        await asyncio.sleep(0.5)
+    return list(views[0].values())
+
+
+def _differ(nodes: list[_Sessions], consoles: list[_Sessions], log: list[Stored]) -> list[str]:
+    """Consoles count by themselves what they are pushed: a session is shown anew when its state changes."""
+    summaries = defaultdict[str, Summary](Summary)
+    for record in log:
+        summaries[str(record["sessionId"])].add(record)
+    found = Counter[str]()
+    for session_id, session in nodes[0].items():
+        for view in (*nodes, *consoles):
+            for name in _COMPARED:
+                found[name] += view.get(session_id, {}).get(name) != session[name]
+        for view in nodes:
+            found["counts, from the log"] += view[session_id]["counts"] != summaries[session_id].counts
+        found["verdict, from the log"] += session["verdict"] != summaries[session_id].verdict
+    return [f"{times} sessions differ in {name}" for name, times in found.items() if times]
+
+
+async def _sessions(http: aiohttp.ClientSession, node: Node, exam_id: str) -> _Sessions:
+    found: _Sessions = {}
+    after = ""
+    while page := await _get(http, f"{node.url}/routes/proctoring?examId={exam_id}&limit=500{after}"):
+        found |= {one["id"]: one for one in page}
+        after = f"&after={page[-1]['id']}"
+    return found
+
+
+async def _heartbeats(http: aiohttp.ClientSession, node: Node, load: Load) -> list[str]:
+    lost = 0
+    for student in load.students:
+        kept = len(await _get(http, f"{node.url}/routes/proctoring/{student.session_id}/heartbeats?limit=500"))
+        lost += max(0, student.beats_acked - kept)
+    return [f"{lost} acked heartbeats are missing"] if lost else []
+
+
+async def _get(http: aiohttp.ClientSession, url: str) -> Any:
+    async with http.get(url) as response:
+        assert response.status == 200, (url, response.status, await response.text())
+        return await response.json()

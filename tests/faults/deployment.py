@@ -1,0 +1,166 @@
+"""What faults strike: two nodes behind nginx, on one database and one Redis, each a process of its own.
+
+Each node reaches the database through a network of its own, so that one of them, or all, can be cut off it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+from bench.processes import SECRET, listening, spawn
+from server.embedded import EmbeddedDatabase
+from tests.faults.clocks import Clock
+from tests.faults.disk import Disk
+from tests.faults.network import Network, network_to
+from tests.faults.nginx import Nginx
+from tests.faults.ports import free_port
+from tests.processes import stop
+from tests.redis import RedisProcess
+
+_SERVE: Final = (sys.executable, "-m", "server", "serve")
+_END_S: Final = 60.0
+
+
+@contextlib.contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    stop(pid)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+class Node:
+    """One node. Its port stays the same whenever it is started. `exits`: its status each time it was told to end."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.settings = settings | {"PORT": str(self.port)}
+        self._process: asyncio.subprocess.Process | None = None
+        self._starts = 0
+        self.exits: list[int] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        self._starts += 1
+        folder = self._folder / str(self._starts)
+        folder.mkdir(parents=True)
+        self._process = await spawn(_SERVE, folder, self.settings)
+        await listening(self._process, folder)
+
+    async def kill(self) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def terminate(self) -> None:
+        """SIGTERM, and wait for its end."""
+        assert self._process
+        self._process.terminate()
+        async with asyncio.timeout(_END_S):
+            self.exits.append(await self._process.wait())
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        with _stopped(self.pid):
+            yield
+
+    def complaints(self) -> list[str]:
+        """Tracebacks in its logs, as their last lines."""
+        found: list[str] = []
+        for log in sorted(self._folder.glob("*/log")):
+            lines = log.read_text(encoding="utf-8").splitlines()
+            for place, line in enumerate(lines):
+                if line.startswith("Traceback"):
+                    found.append(next((one for one in lines[place + 1 :] if not one.startswith(" ")), line))
+        return found
+
+
+class Deployment:
+    """All of it. `url`: nginx's, which is where students and consoles come."""
+
+    def __init__(self, folder: Path, database: EmbeddedDatabase, redis: RedisProcess) -> None:
+        self.folder = folder
+        self.database = database
+        self.redis = redis
+        self.networks: list[Network] = []
+        self.nodes: list[Node] = []
+        self.url = ""
+        self.disk: Disk | None = None  # the database's, where it has one of its own
+        self.clock: Clock | None = None  # the nodes', where it can be set
+
+    @property
+    def database_url(self) -> str:
+        """The database itself, without a network in between."""
+        return self.database.url
+
+    def kill_database(self) -> None:
+        """It is started again by whoever started it."""
+        os.kill(self.database.pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def database_standing_still(self) -> Iterator[None]:
+        with _stopped(self.database.pid):
+            yield
+
+    @contextlib.contextmanager
+    def redis_standing_still(self) -> Iterator[None]:
+        assert self.redis.process
+        with _stopped(self.redis.process.pid):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def deployed(
+    folder: Path, interval_ms: int, *, data_dir: Path | None = None, settings: dict[str, str] | None = None
+) -> AsyncIterator[Deployment]:
+    """A deployment within this block. `data_dir`: the database's; `settings`: more of them, for all nodes."""
+    common = {
+        "JWT_SECRET": SECRET,
+        "RATE_LIMITS": "off",
+        "PBKDF2_ITERATIONS": "1",
+        "LOG_LEVEL": "WARNING",
+        "HEARTBEAT_INTERVAL_MS": str(interval_ms),
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        database = EmbeddedDatabase(data_dir or folder / "data", secured=False)
+        stack.push_async_callback(database.stop)
+        await database.start()
+        redis = RedisProcess(folder)
+        stack.push_async_callback(redis.kill)
+        await redis.start()
+        deployment = Deployment(folder, database, redis)
+        target = int(database.url.rpartition("/")[0].rpartition(":")[2])
+        for number in (1, 2):
+            network = await stack.enter_async_context(network_to(target))
+            own = {"DATABASE_URL": f"mongodb://127.0.0.1:{network.port}/proctoring", "REDIS_URL": redis.url}
+            node = Node(folder / f"node{number}", common | own | (settings or {}))
+            stack.push_async_callback(node.kill)
+            deployment.networks.append(network)
+            deployment.nodes.append(node)
+        await asyncio.gather(*(node.start() for node in deployment.nodes))
+        nginx = Nginx(folder / "nginx", [node.port for node in deployment.nodes])
+        stack.push_async_callback(nginx.stop)
+        await nginx.start()
+        deployment.url = nginx.url
+        yield deployment
