@@ -27,7 +27,7 @@ class Student:
         self._exam_id, self._tally = exam_id, tally
         self._seq = 0
         self._unacked: dict[int, dict[str, Any]] = {}
-        self._interval_s = 5.0
+        self._interval_s = self._next_beat_s = 5.0
         self._confirming: set[asyncio.Task[None]] = set()
         self._client.on("command", self._told)
         self._here = self._over = False
@@ -48,7 +48,7 @@ class Student:
             try:
                 started = await self._client.call("start", {"examId": self._exam_id})
                 self.session_id = started["session"]["id"]
-                self._interval_s = started["heartbeatIntervalMs"] / 1000
+                self._interval_s = self._next_beat_s = started["heartbeatIntervalMs"] / 1000
                 self._over = started["session"]["endTime"] is not None
                 await self._replay()
             except (Disconnected, Refused) as error:
@@ -98,7 +98,7 @@ class Student:
             with contextlib.suppress(Disconnected):  # whoever takes part comes back
                 if self._here:
                     await self._beat()
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(self._next_beat_s)
 
     async def finish(self) -> None:
         """Send what is left, then submit."""
@@ -140,11 +140,12 @@ class Student:
         self._tally.heartbeats["sent"] += 1
         began = time.perf_counter()
         try:
-            await self._client.call("heartbeat", {}, _BEAT_ACK_S)
+            answer = await self._client.call("heartbeat", {}, _BEAT_ACK_S)
         except Refused as error:
             self._tally.refused[str(error)] += 1
             return
         self._tally.ack_s.setdefault("heartbeat", []).append(time.perf_counter() - began)
+        self._next_beat_s = answer["nextHeartbeatMs"] / 1000
         self._tally.heartbeats["acked"] += 1
         self.beats_acked += 1
 

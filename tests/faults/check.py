@@ -58,7 +58,6 @@ async def check(fault: str, deployment: Deployment, load: Load) -> Result:
             for student in load.students
             for command in await _get(http, f"{nodes[0].url}/routes/proctoring/{student.session_id}/commands")
         ]
-        result.wrong += await _heartbeats(http, nodes[0], load)
     compare_log(result, load, log)
     result.false_alarms += false_alarms(load, log)
     told = [{"type": one["type"], "sessionId": str(one["sessionId"]) if one["sessionId"] else None} for one in log]
@@ -123,6 +122,7 @@ async def _agreed(
     while True:
         views = [await _sessions(http, node, load.world.exam_id) for node in nodes]
         differ = _differ(views, [console.sessions for console in load.consoles], log)
+        differ += await _heartbeats(http, nodes, load)
         behind = sum(len(watched.ids) < len(log) for watched in load.tally.consoles)
         if not differ and not behind:
             break
@@ -158,12 +158,13 @@ async def _sessions(http: aiohttp.ClientSession, node: Node, exam_id: str) -> _S
     return found
 
 
-async def _heartbeats(http: aiohttp.ClientSession, node: Node, load: Load) -> list[str]:
-    lost = 0
+async def _heartbeats(http: aiohttp.ClientSession, nodes: list[Node], load: Load) -> list[str]:
+    lost = [0] * len(nodes)
     for student in load.students:
-        kept = len(await _get(http, f"{node.url}/routes/proctoring/{student.session_id}/heartbeats?limit=500"))
-        lost += max(0, student.beats_acked - kept)
-    return [f"{lost} acked heartbeats are missing"] if lost else []
+        path = f"/routes/proctoring/{student.session_id}/heartbeats?limit=500"
+        for place, node in enumerate(nodes):
+            lost[place] += max(0, student.beats_acked - len(await _get(http, node.url + path)))
+    return [f"{number} acked heartbeats are missing at a node" for number in lost if number]
 
 
 async def _get(http: aiohttp.ClientSession, url: str) -> Any:

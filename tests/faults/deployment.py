@@ -19,9 +19,9 @@ from server.embedded import EmbeddedDatabase
 from tests.faults.clocks import Clock
 from tests.faults.disk import Disk
 from tests.faults.network import Network, network_to
-from tests.faults.nginx import Nginx
-from tests.faults.ports import free_port
+from tests.faults.nginx import nginx_before
 from tests.processes import stop
+from tests.proxies import free_port
 from tests.redis import RedisProcess
 
 _SERVE: Final = (sys.executable, "-m", "server", "serve")
@@ -140,6 +140,7 @@ async def deployed(
         "RATE_LIMITS": "off",
         "PBKDF2_ITERATIONS": "1",
         "LOG_LEVEL": "WARNING",
+        "TRUSTED_PROXIES": "127.0.0.1",
         "HEARTBEAT_INTERVAL_MS": str(interval_ms),
     }
     async with contextlib.AsyncExitStack() as stack:
@@ -159,8 +160,6 @@ async def deployed(
             deployment.networks.append(network)
             deployment.nodes.append(node)
         await asyncio.gather(*(node.start() for node in deployment.nodes))
-        nginx = Nginx(folder / "nginx", [node.port for node in deployment.nodes])
-        stack.push_async_callback(nginx.stop)
-        await nginx.start()
-        deployment.url = nginx.url
+        ports = [node.port for node in deployment.nodes]
+        deployment.url = await stack.enter_async_context(nginx_before(folder / "nginx", ports))
         yield deployment
