@@ -74,7 +74,11 @@ class Heartbeats:
         with patience():
             async for group in self._groups.find({}):
                 node = group.get("node")
-                if node == self._hints.node_id or self._serves(node):
+                if node == self._hints.node_id:
+                    continue
+                if self._serves(node):  # whoever it heard of may not be heard of again
+                    for session_id, at in zip(group["sessions"], group["times"], strict=True):
+                        self.heard_elsewhere(session_id, at)
                     continue
                 self._taken_up[group["minute"]].append(group["_id"])
                 for session_id, exam_id, at in zip(group["sessions"], group["exams"], group["times"], strict=True):
@@ -136,6 +140,8 @@ class Heartbeats:
     async def read(self, session: Stored, start: datetime | None, end: datetime | None, limit: int) -> list[datetime]:
         """A session's heartbeats with `start <= at < end`, in order, the first `limit`."""
         last = self.last.get(session["_id"]) or session["lastHeartbeatAt"] or session["startTime"]
+        if self._hints.shared:  # another node may have heard of it since, and its hint may be lost
+            last = max(last, session["endTime"] or now())
         start = max(start or session["startTime"], session["startTime"])
         end = min(end or _BEYOND, last + timedelta(milliseconds=1))
         found: set[datetime] = set()

@@ -262,6 +262,34 @@ async def test_heartbeats_over_rest_at_whichever_node_keep_a_student_online_and_
     assert [one["type"] for one in await log_of(school.proctor.api, school.exam_id)] == ["session_started"]
 
 
+async def test_a_node_that_starts_later_knows_the_heartbeats_of_who_is_not_heard_of_any_more(
+    server: Running, settings: Settings, school: Organisation
+) -> None:
+    session = await school.student.api.ok("POST", "/routes/proctoring/start", {"examId": school.exam_id})
+    for _ in range(3):
+        await school.student.api.ok("POST", "/routes/proctoring/heartbeat", {"sessionId": session["id"]})
+    await school.student.api.ok("PUT", f"/routes/proctoring/end/{session['id']}")
+    path = f"/routes/proctoring/{session['id']}"
+    beats = await school.proctor.api.ok("GET", f"{path}/heartbeats")
+    assert len(beats) == 3
+    async with running(settings) as later:
+        api = there(school.proctor.api, later)
+        assert await api.ok("GET", f"{path}/heartbeats") == beats
+        assert (await api.ok("GET", path))["lastHeartbeatAt"] == beats[-1]["receivedAt"]
+
+
+async def test_heartbeats_whose_hint_was_lost_are_read_all_the_same(
+    server: Running, other: Running, school: Organisation, redis: RedisProcess
+) -> None:
+    session = await school.student.api.ok("POST", "/routes/proctoring/start", {"examId": school.exam_id})
+    await redis.kill()
+    await hear_of_each_other(server, other, healthy=False)
+    for _ in range(3):
+        await school.student.api.ok("POST", "/routes/proctoring/heartbeat", {"sessionId": session["id"]})
+    api = there(school.proctor.api, other)
+    assert len(await api.ok("GET", f"/routes/proctoring/{session['id']}/heartbeats")) == 3
+
+
 async def test_a_deadline_ends_a_session_once_however_many_nodes_look(
     server: Running, other: Running, school: Organisation, connect: Any
 ) -> None:
