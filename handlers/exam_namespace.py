@@ -118,7 +118,10 @@ class ExamNamespace(Namespace):
         session = _running(connection)
         interval_ms = self.pace.interval_ms
         self.store.watch.alive(session, interval_ms)
-        at = await self.store.heartbeats.beat(session["_id"], session["examId"])
+        try:
+            at = await self.store.heartbeats.beat(session["_id"], session["examId"])
+        finally:
+            self.store.watch.answered(session)
         return heartbeat_ack(at, connection.session or session, interval_ms)
 
     @event(Recorded)

@@ -136,7 +136,10 @@ async def heartbeat(request: web.Request, body: HeartbeatPayload) -> web.Respons
     store, interval_ms = request.app[STORE], request.app[PACE].interval_ms
     session = await _running(request, body.session_id)
     store.watch.alive(session, interval_ms)
-    at = await store.heartbeats.beat(session["_id"], session["examId"])
+    try:
+        at = await store.heartbeats.beat(session["_id"], session["examId"])
+    finally:
+        store.watch.answered(session)
     return reply(heartbeat_ack(at, session, interval_ms))
 
 

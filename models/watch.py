@@ -112,6 +112,12 @@ class Watch:
         if watched.session["connectivity"] != "ONLINE" or holder:
             self._do(watched, lambda: self._presence.set(watched.session, "ONLINE", holder=holder))
 
+    def answered(self, session: Stored) -> None:
+        """The student's heartbeat is being answered, which may have taken long: the next one is due from here on."""
+        watched = self._watched.get(session["_id"])
+        if watched is not None:
+            watched.heard = now()
+
     def heard_elsewhere(self, session_id: ObjectId) -> None:
         """Another node heard of the student."""
         watched = self._watched.get(session_id)
@@ -150,7 +156,9 @@ class Watch:
         return watched
 
     def look(self, at: datetime) -> None:
-        """Do what is due at `at`, the server's time, which only grows. What is begun goes on by itself: see `idle`."""
+        """Do what is due at `at`, the server's time. What is begun goes on by itself: see `idle`."""
+        if self._looked - at > _SLEPT:
+            self._set_back(at)
         if at - self._looked > _SLEPT:
             self._quiet_until = at + _GRACE * self._interval
         self._looked = at
@@ -160,6 +168,13 @@ class Watch:
             if watched is not None and watched.due == due:
                 watched.due = None
                 self._look_at(watched, at)
+
+    def _set_back(self, at: datetime) -> None:
+        """The clock was ahead, and with it all that was planned by it."""
+        self._quiet_until, self._heap = at + _GRACE * self._interval, []
+        for watched in self._watched.values():
+            watched.heard, watched.due = min(watched.heard, at), None
+            self._plan(watched)
 
     async def idle(self) -> None:
         """Wait until all is done that is begun."""

@@ -16,6 +16,7 @@ from bson import ObjectId
 
 from models import fields
 from models.database import Database, Stored
+from models.errors import Unavailable
 from models.orders import Wish
 from models.passwords import Passwords
 from models.store import Store
@@ -238,6 +239,43 @@ async def test_a_heartbeat_at_the_last_moment_prevents_it(watching: Store, clock
     assert await log_of(watching, late, "heartbeat_missing", "heartbeat_resumed") == []
 
 
+async def test_who_waits_for_the_answer_to_a_heartbeat_is_due_from_then_on(watching: Store, clock: Clock) -> None:
+    (session,) = await begin(watching)
+    watching.watch.alive(session, INTERVAL_MS)
+    await pass_time(clock, 8, watching)  # the database is slow
+    watching.watch.answered(session)
+    await pass_time(clock, 9.5, watching)
+    assert await connectivity(watching, session) == "ONLINE"
+    await pass_time(clock, 1, watching)
+    assert await connectivity(watching, session) == "LATE"
+
+
+@pytest.mark.parametrize("settings", [{"heartbeat_interval_ms": 1000}], indirect=True)
+@pytest.mark.parametrize("fails", [False, True])
+async def test_nobody_is_late_for_what_a_slow_database_let_them_wait(
+    store: Store, connect: Connect, school: Organisation, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    beat = store.heartbeats.beat
+
+    async def slow(*session: Any) -> datetime:
+        await asyncio.sleep(1.5)
+        if fails:
+            raise Unavailable
+        return await beat(*session)
+
+    monkeypatch.setattr(store.heartbeats, "beat", slow)
+    console = await connect("/proctor", school.proctor.token)
+    await console.ok("join", {"examId": school.exam_id})
+    student = await connect("/exam", school.student.token, uuid())
+    await student.ok("start", {"examId": school.exam_id})
+    for _ in range(2):
+        await student.call("heartbeat")
+        await asyncio.sleep(1)  # as it was told
+    while not console.received["presence"].empty():
+        for shown in console.received["presence"].get_nowait()["items"]:
+            assert shown["connectivity"] == "ONLINE"
+
+
 async def test_nothing_is_said_of_sessions_that_are_over(watching: Store, clock: Clock) -> None:
     ended, late, missing = await begin(watching, 3)
     await watching.sessions.end(ended, actor({**ended["user"], "organisationId": ended["organisationId"]}))
@@ -307,6 +345,23 @@ async def test_nobody_is_called_late_for_what_the_server_itself_stood_still(watc
     assert await connectivity(watching, session) == "ONLINE"
     await pass_time(clock, 25, watching)
     assert await connectivity(watching, session) == "MISSING"
+
+
+async def test_a_clock_that_is_set_back_calls_nobody_late_and_still_sees_who_goes(
+    watching: Store, clock: Clock
+) -> None:
+    here, gone = await begin(watching, 2)
+    for session in (here, gone):
+        watching.watch.alive(session, INTERVAL_MS)
+    await pass_time(clock, 3, watching)
+    clock.at -= timedelta(hours=1)
+    for _ in range(8):
+        watching.watch.alive(here, INTERVAL_MS)
+        await pass_time(clock, 5, watching)
+    assert await connectivity(watching, here) == "ONLINE"
+    assert await connectivity(watching, gone) == "MISSING"
+    await pass_time(clock, 12, watching)
+    assert await connectivity(watching, here) == "LATE"
 
 
 async def test_steps_of_two_seconds_are_no_stand_still(watching: Store, clock: Clock) -> None:
