@@ -35,7 +35,7 @@ class Size:
         return 4 * self.interval_ms / 1000
 
 
-SMALL = Size(students=40, consoles=3, interval_ms=2000, arrive_s=1.0, before_s=1.5, away_s=2.5, after_s=2.5)
+SMALL = Size(students=40, consoles=3, interval_ms=3000, arrive_s=1.0, before_s=1.5, away_s=2.5, after_s=2.5)
 
 
 def large(students: int, consoles: int) -> Size:

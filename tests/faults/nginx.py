@@ -14,18 +14,22 @@ from tests.processes import until
 from tests.proxies import DEPLOY, free_port
 
 
+def _configure(folder: Path, port: int, ports: Sequence[int]) -> None:
+    """deploy/nginx in `folder`, for these nodes."""
+    folder.mkdir()
+    shipped = {path.name: path.read_text(encoding="utf-8") for path in (DEPLOY / "nginx").glob("*.conf")}
+    for number, node in enumerate(ports, 1):
+        shipped["nodes.conf"] = shipped["nodes.conf"].replace(f"node{number}:3000", f"127.0.0.1:{node}")
+    shipped |= {"listen.conf": f"listen 127.0.0.1:{port} backlog=2048;\n", "plain.conf": ""}
+    for name, text in shipped.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 @contextlib.asynccontextmanager
 async def nginx_before(folder: Path, ports: Sequence[int]) -> AsyncIterator[str]:
     """Its URL, within this block. `ports`: the nodes'."""
-    folder.mkdir()
     port = free_port()
-    (folder / "nginx.conf").write_text((DEPLOY / "nginx" / "nginx.conf").read_text(encoding="utf-8"), encoding="utf-8")
-    nodes = (DEPLOY / "nginx" / "nodes.conf").read_text(encoding="utf-8")
-    for number, node_port in enumerate(ports, 1):
-        nodes = nodes.replace(f"node{number}:3000", f"127.0.0.1:{node_port}")
-    (folder / "nodes.conf").write_text(nodes, encoding="utf-8")
-    (folder / "listen.conf").write_text(f"listen 127.0.0.1:{port} backlog=2048;\n", encoding="utf-8")
-    (folder / "plain.conf").touch()
+    _configure(folder, port, ports)
     # The workers of root's nginx are nobody, who may not enter this folder.
     directives = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
     with (folder / "log").open("wb") as log:
