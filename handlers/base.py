@@ -20,6 +20,7 @@ from bson import ObjectId
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from handlers.auditing import audited_event
 from handlers.connections import Connection, Connections
 from models.actors import Actor, Role
 from models.database import Stored, is_unavailable
@@ -75,16 +76,19 @@ class Event:
     method: Callable[[Any, Connection, Any], Awaitable[Json]]
     payload: type[Payload]
     answer: type[Document]
+    audited: bool = False
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Awaitable[Json]])
 
 
-def event(answer: type[Document]) -> Callable[[_Method], _Method]:
-    """Make `on_<name>(self, connection, payload: Model)` the handler of the client event `<name>`."""
+def event(answer: type[Document], *, audited: bool = False) -> Callable[[_Method], _Method]:
+    """Make `on_<name>(self, connection, payload: Model)` the handler of the client event `<name>`. `audited`:
+    whether it is in the audit log who sent it.
+    """
 
     def decorate(method: _Method) -> _Method:
-        method.__dict__["answer"] = answer
+        method.__dict__.update(answer=answer, audited=audited)
         return method
 
     return decorate
@@ -117,7 +121,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
 
     def __init_subclass__(cls) -> None:
         cls.events = {
-            name: Event(name, method, get_type_hints(method)["payload"], method.answer)
+            name: Event(name, method, get_type_hints(method)["payload"], method.answer, method.audited)
             for method_name, method in vars(cls).items()
             for name in [method_name.removeprefix("on_")]
             if hasattr(method, "answer")
@@ -230,11 +234,19 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             async with idempotency.lock(key):
                 answer: Json | None = await idempotency.find(key)
                 if answer is None:
-                    answer = await known.method(self, connection, payload)
+                    answer = await self._do(known, connection, payload)
                     await idempotency.keep(key, answer)
                 return answer
 
         return await self.connections.deadline.keep(work)
+
+    async def _do(self, known: Event, connection: Connection, payload: Request) -> Json:
+        if not known.audited:
+            return await known.method(self, connection, payload)
+        action = f"{known.name}_{payload.action}" if hasattr(payload, "action") else known.name
+        return await audited_event(
+            self.store, connection, action, payload, lambda: known.method(self, connection, payload)
+        )
 
 
 class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types

@@ -22,6 +22,7 @@ from handlers.recent import Recent
 from models import activity
 from models.database import Stored
 from models.fields import to_json
+from models.forgetting import Gone
 from models.sessions import Sessions
 
 Encoded = tuple[int, int, orjson.Fragment]  # a session's `rev`, the offset of its last record, the session as JSON
@@ -137,6 +138,11 @@ class Broadcast:
         if before is not None and before != concern(view):
             connection.told = concern(view)
             await self._server.emit("session", view, room=session_room(session["_id"]), namespace="/exam")
+
+    async def erased(self, gone: Gone) -> None:
+        """Have what was erased in an exam's log read from the database again."""
+        if gone.exam_id:
+            self.recent.forget(gone.exam_id)
 
     async def commands(self, exam_id: ObjectId, commands: list[dict[str, Any]]) -> None:
         """The commands' subscriber: one message to the consoles."""

@@ -21,6 +21,7 @@ from handlers.turns import Turns
 from models.actors import Actor
 from models.database import Stored
 from models.fields import now
+from models.forgetting import Gone
 from models.hints import Hints
 
 logger = logging.getLogger(__name__)
@@ -167,6 +168,12 @@ class Connections:
     def shut_out(self, keys: Iterable[ObjectId | str]) -> None:
         """These users, or tokens, are revoked from now on: what was read of them before may be stale."""
         self._shut_out |= dict.fromkeys(keys, asyncio.get_running_loop().time())
+
+    async def erased(self, gone: Gone) -> None:
+        """Close what somebody who was erased has open."""
+        if gone.user_id and gone.exam_id is None:
+            self.shut_out([gone.user_id])
+            await self._close(lambda connection: connection.actor.id == gone.user_id)
 
     def shut_out_since(self, actor: Actor, moment: float) -> bool:
         """Whether `actor` was revoked after `moment` (of the loop's clock), so that what was read then may be stale."""

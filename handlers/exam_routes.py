@@ -140,7 +140,7 @@ async def delete_exam(request: web.Request, id: Id, /) -> web.Response:
 
 
 @routes.get("/routes/exams/{id}/activity")
-@operation(SUPERVISORS, answer=list[Activity], load=_load)
+@operation(SUPERVISORS, answer=list[Activity], load=_load, looks=True)
 async def exam_activity(
     request: web.Request, id: Id, /, since: Since = 0, limit: Limit = DEFAULT_LIMIT
 ) -> web.Response:

@@ -21,6 +21,7 @@ from aiohttp_pydantic.oas import typing as oas_typing
 from bson import ObjectId
 from pydantic import Field
 
+from handlers.auditing import audited, is_audited
 from handlers.base import Json, to_error
 from handlers.connections import Connections
 from handlers.http_payload import MAX_BODY, check_json, check_query, read_body, refuse_payload
@@ -60,9 +61,10 @@ ANYONE: Final[frozenset[Role]] = frozenset()
 _PUBLIC: Final = frozenset({"/routes/auth/login"})
 # Answered also while as many as may wait for the database do.
 _WAIT_FOR_NOTHING: Final = frozenset({"/healthz", "/openapi.json", "/asyncapi.json"})
+_STREAMED: Final = "/export"  # its answer begins in time, and goes on for as long as it takes
 
 Load = Callable[[Store, Actor, ObjectId], Awaitable[Stored]]
-_Handler = Callable[..., Awaitable[web.Response]]
+_Handler = Callable[..., Awaitable[web.StreamResponse]]
 
 
 def operation(
@@ -74,13 +76,14 @@ def operation(
     also_anyone: bool = False,
     idempotent: bool = True,
     media: str = "application/json",
+    looks: bool = False,
 ) -> Callable[[_Handler], Handler]:
     """Make `handler(request, path ids, /, body, query…)` a route for `roles`; ANYONE needs no token.
 
     `also_anyone`: who sends no token may call it too. `load` looks up what the path's id names, before the payload is
     looked at; the handler finds it by `loaded(request)`. `answer` is the shape of the JSON answered with `status`; None
     where there is no body, and of text where `media`, its type, is not JSON. `idempotent`: whether a POST honours the
-    header Idempotency-Key.
+    header Idempotency-Key. `looks`: whether staff who only looked is in the audit log too.
     """
 
     def decorate(handler: _Handler) -> Handler:
@@ -93,17 +96,24 @@ def operation(
         @functools.wraps(handler)
         async def once(request: web.Request, *arguments: Any, **more: Any) -> web.StreamResponse:
             if request.method == "POST" and idempotent and "Idempotency-Key" in request.headers:
-                return await _once(request, lambda: handler(request, *arguments, **more))
+                return await _once(request, lambda: handler(request, *arguments, **more))  # type: ignore[arg-type,return-value] # only GET is streamed
             return await handler(request, *arguments, **more)
 
         validated = inject_params(on_validation_error=refuse_payload).and_request(once)
 
         @functools.wraps(validated)
         async def handle(request: web.Request) -> web.StreamResponse:
-            if roles and ("Authorization" in request.headers or not also_anyone):
-                actor = await authenticate(request)
-                if actor.role not in roles:
-                    raise Forbidden(f"This is not for the role {actor.role}.")
+            if not roles or ("Authorization" not in request.headers and also_anyone):
+                return await work(request, None)
+            actor = await authenticate(request)
+            if not is_audited(request, actor, looks=looks):
+                return await work(request, actor)
+            store, found = request.app[STORE], lambda: request.get(_LOADED)
+            return await audited(store, request, actor, handler.__name__, lambda: work(request, actor), found)
+
+        async def work(request: web.Request, actor: Actor | None) -> web.StreamResponse:
+            if actor is not None and actor.role not in roles:
+                raise Forbidden(f"This is not for the role {actor.role}.")
             if load is not None:
                 resource_id = path_id(request)
                 request[_LOADED] = await load(request.app[STORE], request[ACTOR], resource_id)
@@ -137,7 +147,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             await request.config_dict[LIMITS].request_from(request.remote)
         await read_body(request)
         try:
-            if request.path in _WAIT_FOR_NOTHING:
+            if request.path in _WAIT_FOR_NOTHING or request.path.endswith(_STREAMED):
                 return await handler(request)
             return await request.config_dict[CONNECTIONS].deadline.keep(lambda: _work(handler, request))
         except web.HTTPException as error:

@@ -117,6 +117,7 @@ class ProctorNamespace(Namespace):
     async def _join(self, connection: Connection, payload: Join) -> Json:
         await self._leave(connection, payload.exam_id)
         exam = await self._enter(connection, payload.exam_id)
+        await self._looked(connection, "join", {"examId": payload.exam_id})
         log = self.store.log.of(payload.exam_id)
         await log.fresh()  # what it has seen elsewhere is not ahead of what is known here
         since, reset = payload.since, False
@@ -189,7 +190,7 @@ class ProctorNamespace(Namespace):
         recorded = await self.store.log.append(entry)
         return {"id": recorded.record["id"], "offset": recorded.record["offset"]}
 
-    @event(Commanded)
+    @event(Commanded, audited=True)
     async def on_command(self, connection: Connection, payload: GivenCommand) -> Json:
         """Admit, deny, warn, pause, resume, give time, end or reinstate: at once; then the student is told."""
         actor = connection.actor
@@ -211,18 +212,23 @@ class ProctorNamespace(Namespace):
         order_id = order_id_of(actor.id, payload.request_id)
         return {"commands": await self.store.orders.give(order_id, exam, session, wish)}
 
-    @event(Recorded)
+    @event(Recorded, audited=True)
     async def on_lower_hand(self, connection: Connection, payload: LowerStudentHand) -> Json:
         """Lower a student's hand."""
         session = await self._session(connection, payload.session_id)
         return await self._record(connection, payload, session, "hand_lowered", {})
 
-    @event(Recorded)
+    @event(Recorded, audited=True)
     async def on_review(self, connection: Connection, payload: Review) -> Json:
         """Judge a session; a later judgement replaces it."""
         session = await self._session(connection, payload.session_id)
         data = payload.model_dump(by_alias=True, include={"verdict", "note"}, exclude_none=True)
         return await self._record(connection, payload, session, "reviewed", data)
+
+    async def _looked(self, connection: Connection, action: str, on: dict[str, ObjectId | None]) -> None:
+        audit = self.store.audit
+        if audit.first_look(connection.actor, action, on):
+            await audit.did(connection.actor, action, on, address=connection.address)
 
     async def _session(self, connection: Connection, session_id: ObjectId) -> Stored:
         return await self.store.sessions.get(connection.actor, session_id)

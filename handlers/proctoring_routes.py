@@ -98,7 +98,7 @@ async def list_sessions(
 
 
 @routes.get("/routes/proctoring/{sessionId}")
-@operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load)
+@operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load, looks=True)
 async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
     """One session."""
     return reply(await request.app[STORE].sessions.view_record(actor_of(request), loaded(request)))
@@ -155,7 +155,7 @@ async def session_commands(
 
 
 @routes.get("/routes/proctoring/{sessionId}/activity")
-@operation(SUPERVISORS, answer=list[Activity], load=_load)
+@operation(SUPERVISORS, answer=list[Activity], load=_load, looks=True)
 async def session_activity(
     request: web.Request,
     sessionId: Id,
@@ -172,7 +172,7 @@ async def session_activity(
 
 
 @routes.get("/routes/proctoring/{sessionId}/heartbeats")
-@operation(SUPERVISORS, answer=list[Heartbeat], load=_load)
+@operation(SUPERVISORS, answer=list[Heartbeat], load=_load, looks=True)
 async def session_heartbeats(
     request: web.Request,
     sessionId: Id,

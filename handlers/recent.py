@@ -49,6 +49,11 @@ class Recent:
             if not self._tails[quiet].records:
                 del self._tails[quiet]
 
+    def forget(self, exam_id: ObjectId) -> None:
+        """Drop what is kept of one exam."""
+        tail = self._tails.pop(exam_id, None)
+        self._bytes -= sum(map(len, tail.records)) if tail else 0
+
     def after(self, exam_id: ObjectId, since: int, head: int, limit: int) -> list[orjson.Fragment] | None:
         """The records with `since < offset <= head`, in order, the first `limit`; None where they are not all here."""
         if since >= head:

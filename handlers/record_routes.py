@@ -26,7 +26,7 @@ async def _load(store: Store, actor: Actor, session_id: Id) -> Stored:
 
 
 @routes.get("/routes/proctoring/{sessionId}/record")
-@operation(SUPERVISORS, answer=Record, load=_load)
+@operation(SUPERVISORS, answer=Record, load=_load, looks=True)
 async def record(request: web.Request, sessionId: Id, /) -> web.Response:
     """All of one session, with what proves it: what `proctoring-server verify` checks."""
     response = reply(await request.app[STORE].records.of(loaded(request)))
@@ -35,7 +35,7 @@ async def record(request: web.Request, sessionId: Id, /) -> web.Response:
 
 
 @routes.get("/routes/proctoring/{sessionId}/record.csv")
-@operation(SUPERVISORS, answer=str, media="text/csv", load=_load)
+@operation(SUPERVISORS, answer=str, media="text/csv", load=_load, looks=True)
 async def record_csv(request: web.Request, sessionId: Id, /) -> web.Response:
     """The activities of the record for a spreadsheet: UTF-8, one line an activity, no cell that is a formula."""
     whole = await request.app[STORE].records.of(loaded(request))
@@ -44,7 +44,7 @@ async def record_csv(request: web.Request, sessionId: Id, /) -> web.Response:
 
 
 @routes.get("/routes/proctoring/{sessionId}/record.html")
-@operation(SUPERVISORS, answer=str, media="text/html", load=_load)
+@operation(SUPERVISORS, answer=str, media="text/html", load=_load, looks=True)
 async def record_html(request: web.Request, sessionId: Id, /) -> web.Response:
     """The record as a page to read and to print, without scripts."""
     whole = await request.app[STORE].records.of(loaded(request))

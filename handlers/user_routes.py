@@ -9,6 +9,7 @@ from aiohttp import web
 from bson import ObjectId
 from pydantic import Field
 
+from handlers.auditing import ACTION
 from handlers.http import (
     ACTOR,
     CONNECTIONS,
@@ -68,6 +69,17 @@ async def _load(store: Store, actor: Actor, user_id: Id) -> Stored:
     return await store.users.get(actor, user_id)
 
 
+async def _load_or_erased(store: Store, actor: Actor, user_id: Id) -> Stored:
+    """Also somebody whose account is gone and whose erasure is noted, so that it can be sent again."""
+    try:
+        return await _load(store, actor, user_id)
+    except NotFound:
+        note = await store.erasures.find(user_id)
+        if note is None or (actor.role is not Role.SALES and note["organisationId"] != actor.organisation_id):
+            raise
+        return note | {"isErased": True}
+
+
 @routes.post("/routes/users")
 @operation(frozenset({Role.SALES, Role.ADMIN}), answer=User, status=201, also_anyone=True)
 async def create_user(request: web.Request, body: NewUser) -> web.Response:
@@ -95,7 +107,7 @@ async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: 
 
 
 @routes.get("/routes/users/{id}")
-@operation(EVERYBODY, answer=UserRecord, load=_load)
+@operation(EVERYBODY, answer=UserRecord, load=_load, looks=True)
 async def get_user(request: web.Request, id: Id, /) -> web.Response:
     """One user, with the exams and sessions that one may see."""
     return reply(await request.app[STORE].users.record(actor_of(request), loaded(request)))
@@ -156,15 +168,27 @@ async def give_password(request: web.Request, id: Id, /) -> web.Response:
 
 
 @routes.delete("/routes/users/{id}")
-@operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load)
-async def delete_user(request: web.Request, id: Id, /) -> web.Response:
-    """Not oneself, not an organisation's last ADMIN, not somebody with sessions: `conflict`."""
+@operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load_or_erased)
+async def delete_user(request: web.Request, id: Id, /, erase: bool = False) -> web.Response:
+    """Not oneself, not an organisation's last ADMIN, not somebody with sessions: `conflict`. With `erase=true` somebody
+    with sessions too, unless one is running: all that is stored about the person goes or is emptied. What takes longer
+    than an answer may goes on; sent again, it is answered when it is done.
+    """
     actor, user = actor_of(request), loaded(request)
+    if erase:
+        request[ACTION] = "erase_user"
+    elif user.get("isErased"):
+        raise NotFound("No such user.")
     if actor.id == id:
         raise Conflict("Nobody deletes their own account.")
     if actor.role is Role.SALES and user["role"] != Role.ADMIN:
         raise Forbidden("SALES deletes ADMINs only.")
-    await request.app[STORE].users.delete(user)
+    if user.get("isErased"):
+        await request.app[STORE].erasures.carry_on(id)
+    elif erase:
+        await request.app[STORE].erasures.erase(user, actor)
+    else:
+        await request.app[STORE].users.delete(user)
     await request.app[CONNECTIONS].close_user(id)
     return web.Response(status=204)
 

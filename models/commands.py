@@ -19,6 +19,7 @@ from models.command import ENDING, PENDING, command_of, meet
 from models.database import Database, Stored, find_by_ids
 from models.errors import Conflict, NotFound
 from models.fields import now
+from models.forgetting import Gone
 from models.groups import Groups
 from models.hints import Hints
 from models.lifecycle import is_over
@@ -138,6 +139,13 @@ class Commands:
             moved = await self._take(of_exam)
             if moved:
                 await self._tell(exam_id, moved)
+
+    async def erased(self, gone: Gone) -> None:
+        """Forget what was said to these sessions."""
+        if gone.exam_id in self._exams and gone.session_ids:
+            of_exam = await self.of(gone.exam_id)
+            for command in [one for session_id in gone.session_ids for one in of_exam.of(session_id)]:
+                command |= {"reason": None, "text": None}
 
     def forget(self, exam_id: ObjectId) -> None:
         """Drop what is remembered of an exam that was deleted."""

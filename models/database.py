@@ -56,6 +56,9 @@ _INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]
     "seals": [([("sessionId", 1)], {}), ([("examId", 1)], {})],
     "revocations": [([("expiresAt", 1)], {})],
     "idempotency": [([("createdAt", 1)], {})],
+    "erasures": [([("due", 1)], {})],
+    "gone": [([("at", 1)], {})],
+    "audit": [([(name, 1), ("at", 1)], {}) for name in ("organisationId", "actorId", "userId")],
 }
 _EARLIER: Final = "examId_1_sessionId_1_offset_1"  # of the log, in an earlier version; see `models/places.py`
 
@@ -95,6 +98,9 @@ class Database:
         self.servers = self._collection("servers")
         self.revocations = self._collection("revocations")
         self.idempotency = self._collection("idempotency")
+        self.erasures = self._collection("erasures")
+        self.gone = self._collection("gone")
+        self.audit = self._collection("audit")
 
     def _collection(self, name: str) -> Collection:
         collection: Collection = self._database[name]
@@ -162,6 +168,12 @@ async def delete_by_ids(collection: Collection, ids: Sequence[Any]) -> None:
     """Delete the documents with these `_id`s, IDS_A_QUERY at a time, in order."""
     for first in range(0, len(ids), IDS_A_QUERY):
         await collection.delete_many({"_id": {"$in": ids[first : first + IDS_A_QUERY]}})
+
+
+async def update_by_ids(collection: Collection, ids: Sequence[Any], changes: Mapping[str, Any]) -> None:
+    """Make these changes in the documents with these `_id`s, IDS_A_QUERY at a time, in order."""
+    for first in range(0, len(ids), IDS_A_QUERY):
+        await collection.update_many({"_id": {"$in": ids[first : first + IDS_A_QUERY]}}, changes)
 
 
 def patience(seconds: float = LONG_S) -> AbstractContextManager[object]:

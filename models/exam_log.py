@@ -29,6 +29,7 @@ from pymongo.errors import PyMongoError
 from models.activity import Entry
 from models.database import Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
+from models.forgetting import Gone
 from models.groups import Groups
 from models.hints import Hints
 from models.known import Known
@@ -135,6 +136,10 @@ class ExamLog:
     def forget(self, session_id: ObjectId, guards: list[str]) -> None:
         """Drop guards (an entry's `once`) that nobody will come with again."""
         self._known.forget(session_id, guards)
+
+    def erased(self, gone: Gone) -> None:
+        """Forget what was said by or to whoever was erased."""
+        self._known.erased(gone)
 
     async def append(self, entries: Sequence[Entry]) -> list[Recorded | ProctoringError]:
         """Record all of these in order, each once; returns when the database has acknowledged them.

@@ -160,20 +160,19 @@ class Exams:
     async def delete(self, exam: Stored) -> None:
         """Conflict where there are sessions; a rehearsal is deleted with all that is in it."""
         within, one = {"examId": exam["_id"]}, {"_id": exam["_id"]}
-        if exam["rehearsal"]:
-            # Its users go first, so that nobody starts any more; it goes last, so that after a crash it can go again.
-            await self._database.exams.update_one(one, {"$set": {"users": []}})
-            with patience():
-                for collection in self._database.of_exams:
-                    await collection.delete_many(within)
-                await self._log.delete(exam["_id"])
-        elif await self._database.sessions.find_one(within):
+        if not exam["rehearsal"] and await self._database.sessions.find_one(within):
             raise Conflict("The exam has proctoring sessions.")
-        await self._database.exams.delete_one(one)
+        # Its users go first, so that nobody starts any more; it goes last, so that after a crash it can go again.
+        await self._database.exams.update_one(one, {"$set": {"users": []}})
         # A session that was being started meanwhile is taken back by its start, or keeps the exam.
         if not exam["rehearsal"] and await self._database.sessions.find_one(within):
-            await self._database.exams.replace_one(one, exam, upsert=True)
+            await self._database.exams.update_one(one, {"$set": {"users": exam["users"]}})
             raise Conflict("The exam has proctoring sessions.")
+        with patience():  # also of one without sessions: of those that had their time, the log was left
+            for collection in self._database.of_exams:
+                await collection.delete_many(within)
+            await self._log.delete(exam["_id"])
+        await self._database.exams.delete_one(one)
 
     async def _check_accommodations(self, organisation_id: ObjectId, accommodations: list[dict[str, Any]]) -> None:
         user_ids = [one["userId"] for one in accommodations]

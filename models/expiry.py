@@ -20,11 +20,12 @@ _DAY: Final = timedelta(days=1)
 
 
 class Expiry:
-    """Deletes revocations of tokens that have expired, and the answers to requests that are older than a day."""
+    """Deletes revocations of expired tokens, and, a day old, answers to requests and notes on what is gone."""
 
     def __init__(self, database: Database) -> None:
         self._revocations = database.revocations
         self._answers = database.idempotency
+        self._gone = database.gone
         self.periodic = Periodic(_EVERY_S, self.expire, "deleting what has had its time")
 
     async def expire(self) -> None:
@@ -32,3 +33,4 @@ class Expiry:
         with patience():
             await self._revocations.delete_many({"expiresAt": {"$lt": now()}})
             await self._answers.delete_many({"createdAt": {"$lt": now() - _DAY}})
+            await self._gone.delete_many({"at": {"$lt": now() - _DAY}})

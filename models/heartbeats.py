@@ -181,6 +181,14 @@ class Heartbeats:
             for beats in self._unfolded.values():
                 beats.pop(session_id, None)
 
+    async def erase(self, session: Stored) -> None:
+        """Delete a session's heartbeats. What is not folded yet goes unfolded, or is here at another time."""
+        last = self.last.get(session["_id"]) or session["lastHeartbeatAt"] or session["startTime"]
+        self.forget({session["_id"]})
+        latest = max(last, session["endTime"] or last)
+        minutes = range(_minute(session["startTime"]), _minute(latest) + 2)
+        await delete_by_ids(self._minutes, [_id(session["_id"], minute) for minute in minutes])
+
     async def _fold_what_is_over(self) -> None:
         await self.fold(_minute(now()) - 1)
 

@@ -17,8 +17,9 @@ from bson import ObjectId
 
 logger = logging.getLogger(__name__)
 
-# Whose ids a hint names; `heard`: which session was heard of, and when, as `id@milliseconds`.
-Kind: TypeAlias = Literal["logs", "sessions", "commands", "exams", "users", "tokens", "heard"]
+# Whose ids a hint names; `heard`: which session was heard of, and when, as `id@milliseconds`; `gone`:
+# which note on what was erased.
+Kind: TypeAlias = Literal["logs", "sessions", "commands", "exams", "users", "tokens", "heard", "gone"]
 Follower: TypeAlias = Callable[[list[str]], Awaitable[None]]
 Message: TypeAlias = dict[str, list[str]]
 

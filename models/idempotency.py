@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from bson import ObjectId
 
-from models.database import Database, Stored
+from models.database import Database, Stored, patience
 from models.errors import Conflict
 from models.fields import now
 
@@ -54,8 +55,24 @@ class Idempotency:
             return None
         if stored["content"] != key.content:
             raise Conflict("This was sent before with other content.")
+        if stored.get("erased"):
+            raise Conflict("The person whom this was about has been erased since.")
         return stored["answer"]
 
     async def keep(self, key: Key, answer: Any) -> None:
         document = {"_id": key.digest, "content": key.content, "answer": answer, "createdAt": now()}
         await self._answers.replace_one({"_id": key.digest}, document, upsert=True)
+
+    async def erase(self, user_id: ObjectId, session_ids: Container[ObjectId]) -> None:
+        """Forget the answers that have a person's name, or what was ordered of these sessions, in them."""
+        with patience():
+            async for one in self._answers.find({"erased": {"$exists": False}}):
+                if _is_about(one["answer"], user_id, session_ids):
+                    forgotten = {"$set": {"answer": None, "erased": True}}
+                    await self._answers.update_one({"_id": one["_id"]}, forgotten)
+
+
+def _is_about(answer: Any, user_id: ObjectId, session_ids: Container[ObjectId]) -> bool:
+    if isinstance(body := answer.get("body"), bytes):  # a user, or a session with its `user`, over REST
+        return f'"id":"{user_id}"'.encode() in body
+    return any(one["sessionId"] in session_ids for one in answer.get("commands", ()))

@@ -20,6 +20,7 @@ from pymongo.errors import DuplicateKeyError
 from models.activity import Entry
 from models.database import Database, Stored, find_by_ids
 from models.fields import now
+from models.forgetting import Gone
 from models.offsets import record_id
 from models.places import Places
 from models.seqs import Seqs
@@ -60,7 +61,7 @@ class Known:
             self._guards[session_id, record["guard"]] = _Guarded(offset, record["receivedAt"])
         elif record["clientId"] is not None and record["seq"] is not None:
             self._clients[session_id, record["clientId"]].add(record["seq"], offset)
-        if record["type"] == "chat" and record["source"] == "proctor":
+        if record["type"] == "chat" and record["source"] == "proctor" and not record.get("erased"):
             self._chat[session_id][offset] = record
         if session_id is not None:
             self.summaries[session_id].add(record)
@@ -102,6 +103,17 @@ class Known:
         if guard is not None and guard.startswith(_OWN):
             self._guards.pop((record["sessionId"], guard), None)
 
+    def erased(self, gone: Gone) -> None:
+        """Forget what was said to these sessions, or, without any, by this user."""
+        for session_id in gone.session_ids:
+            self._chat.pop(session_id, None)
+            if session_id in self.summaries:
+                self.summaries[session_id].erase()
+        if gone.user_id and not gone.session_ids:
+            for written in self._chat.values():
+                for offset in [one for one, record in written.items() if record["actorId"] == gone.user_id]:
+                    del written[offset]
+
     def seqs(self, session_id: ObjectId | None, client_id: str) -> Seqs:
         """The numbers stored of one client."""
         return self._clients[session_id, client_id]
@@ -117,21 +129,25 @@ class Known:
         # One that is ahead of the log, as after a backup was put back by halves, says nothing.
         if (
             not note
-            or "places" not in note
+            or "hands" not in note
             or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])})
         ):
             return 0
-        written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in note["chat"]])
+        offsets = [*note["chat"], *(offset for _, offset in note["hands"])]
+        written = await find_by_ids(self._activity, [record_id(self._exam_id, offset) for offset in offsets])
         if not await self.places.load(note["offset"], note["places"]):
             return 0
         for session_id, client_id, dense, sparse in note["clients"]:
             self._clients[session_id, client_id] = Seqs(dense, sparse)
         for session_id, guard, offset, at in note["guards"]:
             self._guards[session_id, guard] = _Guarded(offset, at)
-        for record in written.values():
-            self._chat[record["sessionId"]][record["offset"]] = record
         for session_id, summary in note["summaries"]:
             self.summaries[session_id] = Summary.noted(summary)
+        for record in written.values():
+            if record["type"] == "hand_raised":
+                self.summaries[record["sessionId"]].raise_hand(record)
+            elif not record.get("erased"):
+                self._chat[record["sessionId"]][record["offset"]] = record
         upto: int = note["offset"]
         return upto
 
@@ -146,6 +162,7 @@ class Known:
             "clients": [[*client, seqs.dense, list(seqs.sparse)] for client, seqs in self._clients.items()],
             "guards": [[*guard, *guarded] for guard, guarded in self._guards.items() if not guard[1].startswith(_OWN)],
             "chat": [offset for written in self._chat.values() for offset in written],
+            "hands": [[key, one.raised_at] for key, one in self.summaries.items() if one.hand],
             "summaries": [[session_id, summary.note()] for session_id, summary in self.summaries.items()],
             "places": self.places.note(),
         }

@@ -56,6 +56,8 @@ def transition(
     Time that the student is given back goes into the ledger, with who gave it and why.
     """
     rule = TRANSITIONS[name]
+    if session.get("erased"):
+        raise Conflict("Whose session this was has been erased.")
     if session["status"] not in rule.sources:
         raise Conflict(f"The session is {session['status']}: {name.replace('_', ' ')} is not possible.")
     changes: dict[str, Any] = {"status": rule.target}

@@ -12,6 +12,7 @@ from models.activity import Entry
 from models.database import Database, Stored
 from models.errors import ProctoringError
 from models.exam_log import ExamLog, Subscriber
+from models.forgetting import Gone
 from models.hints import Hints
 from models.offsets import read_offsets
 from models.records import Recorded
@@ -68,6 +69,11 @@ class ActivityLog:
         """Drop what is remembered of an exam that was deleted."""
         self._logs.pop(exam_id, None)
         self._used.pop(exam_id, None)
+
+    async def erased(self, gone: Gone) -> None:
+        """Forget what was erased in an exam's log."""
+        if gone.exam_id in self._logs:
+            self._logs[gone.exam_id].erased(gone)
 
     async def delete(self, exam_id: ObjectId) -> None:
         """Delete an exam's log. After a failure it can be deleted again."""

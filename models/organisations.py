@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,7 +13,8 @@ from pymongo.errors import DuplicateKeyError
 from models.actors import Actor
 from models.database import Database, Stored, find_page
 from models.errors import Conflict, NotFound
-from models.fields import Document, Id, Instant, now
+from models.fields import Document, Id, Instant, now, shape
+from models.keeping import Retention, check, kept
 from models.visibility import organisations_of
 
 
@@ -20,6 +22,7 @@ class Organisation(Document):
     id: Id
     name: str
     self_registration: bool
+    retention: Retention
     created_at: Instant
     updated_at: Instant
 
@@ -34,8 +37,10 @@ class OrganisationName(Document):
 class Organisations:
     """Named queries. Every one that takes an actor sees only what that actor may see."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, retention: Mapping[str, int | None]) -> None:
+        """`retention`: what holds for an organisation that has no settings of its own."""
         self._database = database
+        self._retention = retention
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, organisation_id: ObjectId | None) -> asyncio.Lock:
@@ -72,10 +77,20 @@ class Organisations:
         return found
 
     async def update(self, organisation_id: ObjectId, changes: dict[str, Any]) -> Stored:
+        """Of `retention` what is not named stays as it is; InvalidPayload where its parts do not fit."""
+        if "retention" in changes:
+            organisation = await self.by_id(organisation_id)
+            own = organisation.get("retention", {}) | changes["retention"]
+            check(kept({"retention": own}, self._retention))
+            changes["retention"] = own
         await self._database.organisations.update_one(
             {"_id": organisation_id}, {"$set": changes | {"updatedAt": now()}}
         )
         return await self.by_id(organisation_id)
+
+    def view(self, organisation: Stored) -> dict[str, Any]:
+        """An Organisation."""
+        return shape(Organisation, organisation) | {"retention": kept(organisation, self._retention)}
 
     async def delete(self, organisation_id: ObjectId) -> None:
         """Conflict while it has users or exams."""

@@ -125,7 +125,11 @@ class Seals:
             changes: dict[str, Any] = {"salts": bytes(salts)}
             if offsets is None:
                 changes |= {"details": None, "detailsSalt": None}
-            await self._seals.update_one({"_id": seal["_id"]}, {"$set": changes})
+            # As it was read: else what somebody else has erased meanwhile would be back.
+            same = {"_id": seal["_id"], "salts": seal["salts"]}
+            if not (await self._seals.update_one(same, {"$set": changes})).matched_count:
+                await self.erase(session_id, offsets)
+                break
 
     async def details_of(self, session: Stored) -> Json:
         """What a record says of a session beside the session itself, as it is now."""

@@ -15,10 +15,11 @@ from models.activity import Source
 from models.actors import Actor, Role
 from models.changes import Changes, Decide, Subscriber
 from models.clock import terms_of, times_out_at
-from models.database import Database, Stored, find_page, patience
+from models.database import Database, Stored, find_by_ids, find_page, patience
 from models.errors import NotFound, Unavailable
 from models.exams import Exams
 from models.fields import shape
+from models.forgetting import Gone
 from models.groups import Lookup
 from models.heartbeats import Heartbeats
 from models.hints import Hints
@@ -97,6 +98,24 @@ class Sessions:
                 logger.warning("the end of session %s is recorded later: %s", session["_id"], error)
                 await asyncio.sleep(_RETRY_S)
         return session
+
+    async def terminate(self, session: Stored) -> Stored:
+        """End it, where it is not over, as the session of somebody who is gone; what it owes the log is recorded."""
+
+        def decide(current: Stored, at: datetime) -> dict[str, Any] | None:
+            if is_over(current):
+                return None
+            changes = transition(current, "terminate", at)
+            return changes | owing(current, "session_ended", "server", at, {"status": changes["status"]}, None)
+
+        session, changed = await self.changes.change(session, decide)
+        await self.settle(session, told=changed)
+        return session
+
+    async def erased(self, gone: Gone) -> None:
+        """Show what was erased of a person's sessions, by whichever process."""
+        if gone.user_id and gone.session_ids:
+            await self.changes.saw(list((await find_by_ids(self._sessions, gone.session_ids)).values()))
 
     async def settle(self, session: Stored, *, told: bool = False) -> None:
         """Record in the log, once, what is stored with the session as owed; `told`: its subscribers know it."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from models.audit import Audit
 from models.commands import Commands
 from models.database import Database
+from models.erasure import Erasures
 from models.exams import Exams
 from models.expiry import Expiry
+from models.export import Exports
+from models.forgetting import Forgetting
 from models.heartbeats import Heartbeats
 from models.hints import Hints
 from models.idempotency import Idempotency
+from models.keeping import Retention
 from models.log import ActivityLog
 from models.nodes import Nodes
 from models.orders import Orders
@@ -20,6 +25,8 @@ from models.passwords import Passwords
 from models.presence import Presence
 from models.record import Records
 from models.recovery import Recovery
+from models.redaction import Redaction
+from models.retention import Sweep
 from models.sealing import Seals
 from models.sessions import Sessions
 from models.starting import Starting
@@ -53,6 +60,11 @@ class Store:
     recovery: Recovery
     idempotency: Idempotency
     expiry: Expiry
+    audit: Audit
+    forgetting: Forgetting
+    erasures: Erasures
+    retention: Sweep
+    exports: Exports
 
     @classmethod
     def on(
@@ -63,10 +75,13 @@ class Store:
         token_ttl: timedelta,
         heartbeat_interval: timedelta = timedelta(seconds=5),
         seal_key: bytes | None = None,
+        retention: Retention | None = None,
+        audit_days: int | None = None,
     ) -> Store:
         hints = Hints()
         nodes = Nodes(database, hints)
-        organisations = Organisations(database)
+        days = (retention or Retention()).model_dump(by_alias=True)
+        organisations = Organisations(database, days)
         users = Users(database, organisations, passwords)
         log = ActivityLog(database, hints)
         exams = Exams(database, organisations, users, log)
@@ -77,6 +92,12 @@ class Store:
         orders = Orders(database, sessions, log, commands, hints)
         seals = Seals(database, sessions, log, seal_key)
         sessions.subscribe(seals.changed)
+        idempotency = Idempotency(database)
+        audit = Audit(database)
+        forgetting = Forgetting(database, hints)
+        for subscriber in (log.erased, commands.erased, sessions.erased):
+            forgetting.subscribe(subscriber)
+        redaction = Redaction(database, log, seals, forgetting)
         return cls(
             database=database,
             passwords=passwords,
@@ -97,8 +118,15 @@ class Store:
             hints=hints,
             nodes=nodes,
             recovery=Recovery(database, sessions, log, orders, nodes.serves),
-            idempotency=Idempotency(database),
+            idempotency=idempotency,
             expiry=Expiry(database),
+            audit=audit,
+            forgetting=forgetting,
+            erasures=Erasures(
+                database, organisations, users, sessions, heartbeats, redaction, forgetting, idempotency, audit
+            ),
+            retention=Sweep(database, redaction, heartbeats, audit, days, audit_days),
+            exports=Exports(database, log, sessions, heartbeats, commands, seals, audit),
         )
 
     async def open(self) -> None:
@@ -114,6 +142,8 @@ class Store:
         self.commands.open()
         self.expiry.periodic.open()
         self.seals.periodic.open()
+        for one in (self.forgetting, self.erasures, self.retention):
+            one.periodic.open()
 
     async def _take_over(self, nodes: frozenset[str]) -> None:
         """See to what these nodes, which were lost, saw to."""
@@ -122,6 +152,9 @@ class Store:
 
     async def close(self) -> None:
         await self.hints.close()
+        for one in (self.retention, self.erasures, self.forgetting):
+            await one.periodic.close()
+        await self.audit.close()
         await self.seals.periodic.close()
         await self.expiry.periodic.close()
         await self.watch.close()

@@ -35,9 +35,13 @@ class Hand(Document):
 
 
 class Summary:
-    """Of one session. `offset`: of its last record. `changes`: how often hand or verdict did; part of its `rev`."""
+    """Of one session. `offset`: of its last record. `changes`: how often hand or verdict did; part of its `rev`.
+    `raised_at`: the offset of the record of its hand, by which that is noted.
+    """
 
-    __slots__ = ("_counts", "_hidden_at", "changes", "hand", "hidden", "last_activity_at", "offset", "verdict")
+    __slots__ = (
+        "_counts", "_hidden_at", "changes", "hand", "hidden", "last_activity_at", "offset", "raised_at", "verdict"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._counts = [0] * len(SEVERITIES)
@@ -45,6 +49,7 @@ class Summary:
         self.offset = 0
         self.last_activity_at: datetime | None = None
         self.hand: dict[str, Any] | None = None
+        self.raised_at = 0
         self.verdict: Verdict = "UNREVIEWED"
         self.changes = 0
         self.hidden = 0  # hidden tabs that count towards the exam's limit
@@ -64,7 +69,7 @@ class Summary:
             self._hidden_at.append(at)
             self._forget(at)
         elif kind == "hand_raised":
-            self.hand = {"raisedAt": at, "text": record["data"].get("text")}
+            self.raise_hand(record)
             self.changes += 1
         elif kind == "hand_lowered":
             self.hand = None
@@ -72,6 +77,16 @@ class Summary:
         elif kind == "reviewed":
             self.verdict = record["data"]["verdict"]
             self.changes += 1
+
+    def raise_hand(self, record: Stored) -> None:
+        """Show the hand that was raised by this record."""
+        self.hand = {"raisedAt": record["receivedAt"], "text": record["data"].get("text")}
+        self.raised_at = record["offset"]
+
+    def erase(self) -> None:
+        """Forget what was said with the hand."""
+        if self.hand:
+            self.hand = self.hand | {"text": None}
 
     def hidden_recently(self, at: datetime) -> int:
         """How many of the hidden tabs that count were within ten minutes before `at`."""
@@ -83,12 +98,11 @@ class Summary:
             self._hidden_at.popleft()
 
     def note(self) -> list[Any]:
-        """All of it, for `noted`."""
+        """All of it, for `noted`, but the hand: what was said with it stands in the log alone."""
         return [
             self._counts,
             self.offset,
             self.last_activity_at,
-            self.hand,
             self.verdict,
             self.changes,
             self.hidden,
@@ -102,7 +116,6 @@ class Summary:
             summary._counts,
             summary.offset,
             summary.last_activity_at,
-            summary.hand,
             summary.verdict,
             summary.changes,
             summary.hidden,

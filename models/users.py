@@ -149,9 +149,11 @@ class Users:
             changes |= await self._passwords.hash(password)
         if revoked:
             changes["tokensValidFrom"] = now()
+        if new_role and user["role"] != Role.STUDENT:
+            changes["wasStaff"] = True  # what they wrote as that has to be found when they are erased
         async with self._organisations.lock(user["organisationId"]):
             if new_role:
-                await self._refuse_last_admin(user)
+                await self.refuse_last_admin(user)
             same = {"_id": user["_id"], "role": user["role"]}
             try:
                 written = await self._database.users.update_one(same, {"$set": changes | {"updatedAt": now()}})
@@ -165,11 +167,18 @@ class Users:
     async def delete(self, user: Stored) -> None:
         """Conflict for an organisation's last ADMIN and for one who has sessions."""
         async with self._organisations.lock(user["organisationId"]):
-            await self._refuse_last_admin(user)
+            await self.refuse_last_admin(user)
             if await self._database.sessions.find_one({"userId": user["_id"]}):
                 raise Conflict("The user has proctoring sessions.")
             await self._database.users.delete_one({"_id": user["_id"]})
             await self._database.exams.update_many({"users": user["_id"]}, {"$pull": {"users": user["_id"]}})
+
+    async def unassign(self, user_id: ObjectId, organisation_id: ObjectId | None) -> None:
+        """Take somebody who is gone off all exams, with what they were granted there."""
+        exams = self._database.exams
+        await exams.update_many({"users": user_id}, {"$pull": {"users": user_id}})
+        granted = {"organisationId": organisation_id, "accommodations.userId": user_id}
+        await exams.update_many(granted, {"$pull": {"accommodations": {"userId": user_id}}})
 
     async def assignable(
         self,
@@ -185,7 +194,8 @@ class Users:
             if user["organisationId"] == organisation_id and user["role"] in roles
         }
 
-    async def _refuse_last_admin(self, user: Stored) -> None:
+    async def refuse_last_admin(self, user: Stored) -> None:
+        """Conflict for an organisation's last ADMIN. To be held under the organisation's lock."""
         if user["role"] != Role.ADMIN.value:
             return
         others = {"organisationId": user["organisationId"], "role": Role.ADMIN.value, "_id": {"$ne": user["_id"]}}

@@ -15,8 +15,10 @@ from aiohttp import web
 from limits import parse
 
 from handlers import (
+    audit_routes,
     auth_routes,
     exam_routes,
+    export_routes,
     import_routes,
     meta_routes,
     organisation_routes,
@@ -62,6 +64,8 @@ _ROUTES: Final = (
     exam_routes,
     proctoring_routes,
     record_routes,
+    export_routes,
+    audit_routes,
     meta_routes,
 )
 _CLOSE_S: Final = 5
@@ -76,6 +80,8 @@ def make_store(settings: Settings, database_url: str) -> Store:
         timedelta(hours=settings.token_ttl_hours),
         timedelta(milliseconds=settings.heartbeat_interval_ms),
         settings.sealing_key(),
+        settings.retention(),
+        settings.retention_audit_days,
     )
     store.tokens.accept(secret.get_secret_value() for secret in settings.jwt_secret_previous)
     return store
@@ -108,6 +114,8 @@ def create_app(settings: Settings, store: Store) -> Apps:
     delivery = Delivery(server, store, connections)
     store.commands.subscribe(broadcast.commands)
     store.commands.subscribe(delivery.commands)
+    for subscriber in (connections.erased, broadcast.erased):
+        store.forgetting.subscribe(subscriber)
     pace = Pace(store.heartbeats, settings.heartbeat_interval_ms, settings.connects_per_second, settings.connects_burst)
     server.eio.refuse = lambda: _refusal(connections, pace)
     binding = Binding(server, store, connections, pace)
@@ -152,6 +160,7 @@ async def command_store(settings: Settings) -> AsyncIterator[Store]:
         stack.callback(store.database.close)
         stack.push_async_callback(store.log.close)
         stack.push_async_callback(store.sessions.close)
+        stack.push_async_callback(store.audit.close)
         await store.database.ensure_indexes()
         yield store
 

@@ -1,4 +1,4 @@
-"""The command line: `serve`, `create-user`, `rehearse`, `seal`, `verify`, `asyncapi`."""
+"""The command line: `serve`, `create-user`, `rehearse`, `erase`, `export`, `seal`, `verify`, `asyncapi`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from models.store import Store
 from server.app import NAMESPACES, Running, command_store, running
 from server.demo import ensure_demo, may_have_demo
 from server.pages import has_pages
+from server.people import add_people
 from server.rehearse.command import add_rehearse
 from server.sealing import add_seal
 from server.settings import Settings, SettingsError, load_settings
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_user)
 
     add_rehearse(commands)
+    add_people(commands)
     add_seal(commands)
     add_verify(commands)
 

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.chain import read_key
+from models.errors import InvalidPayload
+from models.keeping import LEAST_SEALED, MOST_DAYS, Retention, check
 
 MIN_SECRET_BYTES = 32
 MIN_ITERATIONS = 100_000
@@ -87,6 +89,10 @@ class Settings(BaseSettings):
     sign_in_failures_per_account: Rate = "100 per hour"
     sign_in_failures_per_address: Rate = "3000 per 10 minutes"
     trusted_proxies: Annotated[list[Network], NoDecode] = []
+    retention_heartbeats_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = None
+    retention_activity_days: Annotated[int, Field(ge=LEAST_SEALED, le=MOST_DAYS)] | None = None
+    retention_sessions_days: Annotated[int, Field(ge=LEAST_SEALED, le=MOST_DAYS)] | None = None
+    retention_audit_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = None
     common_passwords: Literal["allow", "refuse"] = "allow"
     bootstrap_sales_email: str | None = None
     bootstrap_sales_password: Annotated[SecretStr, Field(min_length=6)] | None = None
@@ -139,6 +145,10 @@ class Settings(BaseSettings):
             raise ValueError("BOOTSTRAP_SALES_EMAIL, BOOTSTRAP_SALES_PASSWORD: set both or neither")
         if self.workers > 1 and self.redis_url is None:
             raise ValueError("WORKERS: more than one want REDIS_URL, by which they hear of each other")
+        try:
+            check(self.retention().model_dump(by_alias=True))
+        except InvalidPayload:
+            raise ValueError("RETENTION_SESSIONS_DAYS: shorter than RETENTION_ACTIVITY_DAYS") from None
         if self.database_url is not None:
             wanted = f"with DATABASE_URL set, at least {MIN_SECRET_BYTES} bytes are wanted"
             if self.jwt_secret is None or _is_short(self.jwt_secret):
@@ -182,6 +192,12 @@ class Settings(BaseSettings):
             return read_key(keep_secret(path, secrets.token_hex(32)))
         except ValueError as error:
             raise SettingsError(f"SEAL_KEY: in {path}, {error}") from None
+
+    def retention(self) -> Retention:
+        """What holds for organisations that have no settings of their own."""
+        heartbeats, activity = self.retention_heartbeats_days, self.retention_activity_days
+        days = {"heartbeatsDays": heartbeats, "activityDays": activity, "sessionsDays": self.retention_sessions_days}
+        return Retention.model_validate(days)
 
     def warnings(self) -> list[str]:
         """What works but should not stay, one line each."""

@@ -13,7 +13,7 @@ from tests.clients import Answer, Api, uuid
 from tests.conftest import Organisation, Person, make_exam
 
 PATH = "/routes/organisations"
-FIELDS = {"id", "name", "selfRegistration", "createdAt", "updatedAt"}
+FIELDS = {"id", "name", "selfRegistration", "retention", "createdAt", "updatedAt"}
 UNKNOWN = "f" * 24
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
