@@ -152,7 +152,7 @@ async def test_an_operation_names_its_parameters(api: Api) -> None:
     ("name", "fields"),
     [
         ("User", "id name email role organisationId createdAt updatedAt"),
-        ("Organisation", "id name selfRegistration createdAt updatedAt"),
+        ("Organisation", "id name selfRegistration retention createdAt updatedAt"),
         ("Exam", EXAM),
         ("ProctoringSession", SESSION),
         ("Activity", ACTIVITY),

@@ -45,7 +45,7 @@ export function Chat({
               {item.source === "client" ? session.user.name : model.who(item.actorId)}
               {item.data["to"] === "exam" && " to all"}:
             </strong>{" "}
-            {item.data["text"]}
+            {item.data["text"] ?? <em>erased</em>}
           </p>
         ))}
         {messages.length === 0 && <p class="quiet">No messages.</p>}

@@ -152,7 +152,7 @@ export class RoomModel {
       const { sessionId } = item;
       if (!sessionId || item.type !== "chat") continue;
       if (item.source === "proctor") this.unread.delete(sessionId);
-      else {
+      else if (item.data["text"] !== undefined) {
         const since = this.unread.get(sessionId)?.since ?? Date.parse(item.receivedAt);
         this.unread.set(sessionId, { since, text: String(item.data["text"]) });
       }

@@ -77,13 +77,14 @@ export const FATES: Record<Command["fate"], string> = {
 export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What happened, in a few words; the text of a message comes beside it. */
+/** What happened, in a few words; the text of a message comes beside it. Of what was erased, only the type is known. */
 export function happened({ type, data, source }: Activity): string {
   const ms = data["durationMs"];
   const took = typeof ms === "number" ? ` after ${lasting(ms)}` : "";
   switch (type) {
     case "tab_change":
-      return data["hidden"] === false ? `Came back to the tab${took}` : "Went to another tab";
+      if (data["hidden"] === undefined) return TYPES[type];
+      return data["hidden"] ? "Went to another tab" : `Came back to the tab${took}`;
     case "window_focus":
     case "network_restored":
     case "heartbeat_resumed":
@@ -93,13 +94,13 @@ export function happened({ type, data, source }: Activity): string {
     case "blocked_shortcut":
       return data["key"] ? `Pressed ${data["key"]}` : TYPES[type];
     case "resize":
-      return `${TYPES[type]} to ${data["width"]} × ${data["height"]}`;
+      return data["width"] ? `${TYPES[type]} to ${data["width"]} × ${data["height"]}` : TYPES[type];
     case "chat":
       return source === "client" ? "Wrote" : data["to"] === "exam" ? "Proctor to all" : "Proctor wrote";
     case "session_ended":
       return STATUSES[data["status"] as ProctoringSession["status"]] ?? TYPES[type];
     case "time_added":
-      return `Given ${data["minutes"]} min`;
+      return data["minutes"] ? `Given ${data["minutes"]} min` : TYPES[type];
     case "reviewed":
       return `Reviewed: ${VERDICTS[data["verdict"] as keyof typeof VERDICTS]}`;
     default:
