@@ -213,6 +213,14 @@ class Watched:
         return write
 
 
+async def bury(dead: Store) -> None:
+    """Have nothing left that goes on by itself."""
+    await dead.commands.close()
+    with contextlib.suppress(Killed):
+        await dead.sessions.close()
+    dead.database.close()
+
+
 @pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
 async def test_killed_at_every_single_write_it_is_carried_on_and_verifies_at_every_moment(
     school: Organisation, connect: Connect, store: Store, settings: Settings, after: bool
@@ -235,10 +243,7 @@ async def test_killed_at_every_single_write_it_is_carried_on_and_verifies_at_eve
         except Killed:
             kills += 1
         finally:
-            await dying.commands.close()
-            with contextlib.suppress(Killed):
-                await dying.sessions.close()
-            database.close()
+            await bury(dying)
         verified(await store.records.of(await store.sessions.by_id(session["_id"])))
     assert kills >= 10
     assert await traces(store.database) == {}

@@ -18,7 +18,7 @@ from server.settings import Settings, SettingsError, load_settings
 from tests.clients import Api, uuid
 from tests.conftest import SECRET, Connect, Organisation, Person, make_exam
 from tests.privacy import NAME, OTHERS, TRACES, Sat, sit, traces, verified
-from tests.test_erasure import Mortal
+from tests.test_erasure import Mortal, bury
 from tests.test_starting import Killed, restarted
 
 TEXTS = ["quagga", "Zebra-Browser"]
@@ -202,7 +202,7 @@ async def test_killed_at_every_write_and_by_two_at_once_it_comes_to_the_same_end
             except Killed:
                 kills += 1
             finally:
-                database.close()
+                await bury(dying)
             if days == 2 and (session := await session_of(store, sat)) and await store.seals.of(session["_id"]):
                 verified(await store.records.of(session))
         async with restarted(settings) as other:
