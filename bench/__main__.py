@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 from rich.console import Console as Screen
 
-from bench import nodes, report, results
+from bench import nodes, report, results, scale
 from bench.faults import break_it
 from bench.hall import hall_of
 from bench.processes import CORES, PEERS, allow_many_files, database_process
@@ -27,7 +27,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Ends with 1 where an event was refused, lost or delivered twice."""
     arguments = _parser().parse_args(given)
     if arguments.what == ["report"]:
-        report.write(results.load())
+        _write()
         return 0
     if len(CORES) < 2:
         raise SystemExit("bench: two cores are wanted, one for the servers and one for the generator")
@@ -47,15 +47,20 @@ def main(given: Sequence[str] | None = None) -> int:
         found["browser"] = _run(_browse(arguments))
     else:
         found = _run(_measure(arguments))
-    for table in report.tables(found):
+    for table in (*report.tables(found), *scale.tables(found)):
         screen.print(table.rich())
     bad = list(_errors(found))
     for line in bad:
         screen.print(line, style="red")
     if arguments.save:
         results.save(found)
-        report.write(results.load())
+        _write()
     return 1 if bad else 0
+
+
+def _write() -> None:
+    report.write(results.load())
+    scale.write(results.load())
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -49,6 +49,8 @@ def tables(found: Results) -> Iterator[Table]:
     if rows:
         yield Table("Targets", ["", "measured", "wanted", "met"], rows)
     for name, one in found.items():
+        if name == "nodes":  # has a page of its own, see bench/scale.py
+            continue
         make = _TABLES.get(name, _of_peers)
         yield make(name, one)
 
@@ -88,9 +90,14 @@ def write(found: Results) -> None:
 
 def filled(page: str, found: Results) -> str:
     """The page with the tables of these results between its marks."""
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}\n\n" + "\n\n".join(one.markdown() for one in tables(found)) + f"\n\n{_END}{after}"
+    return between(page, _BEGIN, "\n\n".join(one.markdown() for one in tables(found)), _END)
+
+
+def between(page: str, begin: str, made: str, end: str) -> str:
+    """The page with `made` between its marks."""
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{made}\n\n{end}{after}"
 
 
 def _of_peers(name: str, one: Measured) -> Table:
