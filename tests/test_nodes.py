@@ -13,6 +13,7 @@ import socketio
 from bson import ObjectId
 from pydantic import SecretStr
 
+from handlers import following
 from models.fields import format_instant, now
 from server.app import Running, running
 from server.settings import Settings
@@ -336,3 +337,21 @@ async def test_with_redis_websocket_alone_is_offered(server: Running, school: Or
         await polling.connect(
             server.ws_url, namespaces=["/exam"], auth={"token": school.student.token}, transports=["polling"]
         )
+
+
+async def test_a_subscription_that_is_dead_in_silence_is_noticed_and_made_anew(
+    server: Running, other: Running, school: Organisation, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_CHECK", 1)
+    monkeypatch.setattr(following, "_LATE_S", 0.3)
+    console = await connect(other, "/proctor", school.proctor)
+    await console.ok("join", {"examId": school.exam_id})
+    hears = other.store.hints.hear
+    monkeypatch.setattr(other.store.hints, "hear", lambda message: None)  # it still hears itself
+    student = await connect(server, "/exam", school.student)
+    await student.ok("start", {"examId": school.exam_id})
+    await console.activity("session_started")  # found by looking
+    monkeypatch.setattr(other.store.hints, "hear", hears)
+    await hear_of_each_other(server, other)
+    await student.ok("tab_change", {"hidden": True})
+    await console.activity("tab_change")
