@@ -10,8 +10,7 @@ answer was lost), one fails at its first document that collides, and leaves a pr
 reads on from its head until it has seen everything, finds its own records by their ids, and numbers the rest anew.
 
 Where other nodes write too, they hint at it and this one reads on. Whoever needs to know what they have written by now
-calls `fresh`. For a while after a collision the writer looks first and inserts then, in larger batches: two nodes that
-write to one exam as fast as they can would spend most of their inserts on colliding.
+calls `fresh`. While others write, the writer looks first and inserts then, and leaves them their turns (`writers.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -37,6 +35,7 @@ from models.offsets import MAX_READ, read_offsets
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
 from models.summary import Summary
+from models.writers import Writers
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +48,6 @@ _MOST_BYTES: Final = 32 * 1024**2
 _MOST_AT_ONCE: Final = 500  # so that the slowest insert ends long before it would time out
 _NOTE_EVERY: Final = 2000
 _PROBE: Final = 5  # each offset that is looked for costs, and mostly there are few
-_JITTER_S: Final = 0.01
-_CONTENDED_S: Final = 1.0
-_GATHER_S: Final = 0.01
 
 
 class _Waiting:
@@ -81,7 +77,7 @@ class ExamLog:
         self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened = False
-        self._contended_until = 0.0  # of the loop's clock
+        self._others = Writers()
         self._turn = asyncio.Lock()  # held by whoever moves the head
         self._following: Groups[None, None] = Groups(self._follow, most=1000, patience_s=_PATIENCE_S)
         self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
@@ -198,8 +194,7 @@ class ExamLog:
     async def _write(self) -> None:
         """Commit until nothing waits. One at a time runs."""
         while self._waiting:
-            if self._contended:
-                await asyncio.sleep(_GATHER_S)
+            await self._others.turn()
             batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
             self._bytes -= sum(one.entry.size for one in batch)
             self._room.set()
@@ -219,14 +214,15 @@ class ExamLog:
                 one.future.set_exception(error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        collisions = 0
         while (batch := [one for one in batch if not one.future.done()]) or self._unsure:
             try:
                 async with self._turn:
-                    if self._unsure or self._contended:
+                    if self._unsure or self._others:
                         await self._catch_up()
                     if records := self._number(batch):
+                        began = asyncio.get_running_loop().time()
                         await self._insert(records)
+                        self._others.wrote(began)
                         await self._hand_over([record for _, record in records])
                         for one, record in records:
                             _resolve(one, record)
@@ -234,16 +230,8 @@ class ExamLog:
             except PyMongoError as error:
                 if is_unavailable(error):
                     await asyncio.sleep(_RETRY_S)
-                elif is_duplicate(error):  # others write as fast: let one of us come first
-                    self._contended_until = asyncio.get_running_loop().time() + _CONTENDED_S
-                    await asyncio.sleep(random.random() * _JITTER_S * collisions)  # noqa: S311 no secret
-                    collisions += 1
-                else:
+                elif not is_duplicate(error):
                     raise
-
-    @property
-    def _contended(self) -> bool:
-        return asyncio.get_running_loop().time() < self._contended_until
 
     async def _insert(self, records: list[tuple[_Waiting, Stored]]) -> None:
         documents = [record for _, record in records]
@@ -290,6 +278,7 @@ class ExamLog:
                 if record["id"] in self._unsure:
                     _resolve(self._unsure[record["id"]], record)
                 else:
+                    self._others.saw(record["id"])
                     self._known.forget_foreign(record)
         self._unsure = {}
 
