@@ -12,7 +12,7 @@ from pydantic import Field
 
 from handlers.base import Json, to_error
 from handlers.events import EventError
-from handlers.http import STORE, actor_of, operation, reply
+from handlers.http import REFUSE_COMMON_PASSWORDS, STORE, actor_of, operation, reply
 from models.actors import Role
 from models.errors import InvalidPayload, NotFound
 from models.fields import Document, shape
@@ -100,7 +100,14 @@ async def import_users(request: web.Request) -> web.Response:
     read = read_csv if request.content_type == "text/csv" else read_json
     lines = read(await request.read())
     store = request.app[STORE]
-    one = Import(store.database, store.organisations, store.passwords, organisation_id, request[_BEGAN])
+    one = Import(
+        store.database,
+        store.organisations,
+        store.passwords,
+        organisation_id,
+        request[_BEGAN],
+        refuse_common=request.app[REFUSE_COMMON_PASSWORDS],
+    )
     return reply({"lines": [{"line": number} | _answer(outcome) for number, outcome in await one.run(lines)]})
 
 

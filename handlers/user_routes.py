@@ -27,9 +27,9 @@ from handlers.http import (
 from handlers.limits import LIMITS
 from handlers.sign_ins import SIGN_INS, Claim
 from models.actors import EVERYBODY, STAFF, Actor, Role
-from models.common_passwords import is_common
+from models.common_passwords import check_password
 from models.database import Stored
-from models.errors import Conflict, Forbidden, InvalidPayload, NotFound
+from models.errors import Conflict, Forbidden, NotFound
 from models.fields import Document, Email, Id, Name, Password, Payload, RoleName, shape
 from models.passwords import make_password
 from models.store import Store
@@ -211,10 +211,8 @@ async def _check_may_create(store: Store, actor: Actor | None, body: NewUser) ->
 
 
 def _check_password(request: web.Request, role: str, password: str) -> None:
-    """Refuse what is guessed first, for those who can do harm to others."""
-    if request.app[REFUSE_COMMON_PASSWORDS] and role in STAFF and is_common(password):
-        text = "This password is one of the most common; choose another one."
-        raise InvalidPayload(text, [{"loc": ["password"], "msg": "one of the most common"}])
+    if request.app[REFUSE_COMMON_PASSWORDS]:
+        check_password(role, password)
 
 
 async def _check_may_give_password(store: Store, actor: Actor, user: Stored) -> None:

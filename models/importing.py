@@ -20,8 +20,9 @@ from pymongo.errors import BulkWriteError
 
 from models.account import make_account
 from models.actors import Role
+from models.common_passwords import check_password
 from models.database import IDS_A_QUERY, Database, Stored, is_unavailable, patience
-from models.errors import Conflict, Unavailable
+from models.errors import Conflict, InvalidPayload, Unavailable
 from models.organisations import Organisations
 from models.passwords import Passwords, make_password
 from models.roster import Line, NewAccount
@@ -45,7 +46,9 @@ class Made:
 
 
 class Import:
-    """One import into one organisation. `began`: when its request did, by the loop's clock."""
+    """One import into one organisation. `began`: when its request did, by the loop's clock. `refuse_common`: whether
+    staff may not get a password that is guessed first.
+    """
 
     def __init__(
         self,
@@ -54,19 +57,22 @@ class Import:
         passwords: Passwords,
         organisation_id: ObjectId,
         began: float,
+        *,
+        refuse_common: bool = False,
     ) -> None:
         self._users = database.users
         self._organisations = organisations
         self._passwords = passwords
         self._organisation_id = organisation_id
         self._began = began
+        self._refuse_common = refuse_common
         self._outcomes: dict[int, Made | Exception] = {}  # by the line's number
 
     async def run(self, lines: Sequence[Line]) -> list[tuple[int, Made | Exception]]:
         """The number of each line and what became of it, in their order.
 
-        A line is refused with ValidationError, Conflict, or Unavailable: then it is not known to be stored, and can be
-        sent again.
+        A line is refused with ValidationError, InvalidPayload, Conflict, or Unavailable: then it is not known to be
+        stored, and can be sent again.
         """
         left_s = self._began + _WRITTEN_S - asyncio.get_running_loop().time()
         try:
@@ -89,7 +95,9 @@ class Import:
         for line in lines:
             try:
                 account = NewAccount.model_validate(line.fields)
-            except ValidationError as error:
+                if self._refuse_common:
+                    check_password(account.role, account.password or "")
+            except (ValidationError, InvalidPayload) as error:
                 self._outcomes[line.number] = error
                 continue
             first, _ = accounts.setdefault(account.email.casefold(), (line.number, account))

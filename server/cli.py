@@ -20,6 +20,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from handlers.asyncapi import make_asyncapi
 from models.actors import Role
+from models.common_passwords import check_password
 from models.database import is_unavailable
 from models.errors import ProctoringError
 from models.fields import Email, Password, parse_id
@@ -157,6 +158,8 @@ async def _show_demo(settings: Settings, server: Running) -> None:
 async def _bootstrap_sales(settings: Settings, store: Store) -> None:
     email, password = settings.bootstrap_sales_email, settings.bootstrap_sales_password
     if email and password and not await store.users.has_role(Role.SALES):
+        if settings.common_passwords == "refuse":
+            check_password(Role.SALES, password.get_secret_value())
         await store.users.create(ObjectId(), "Sales", email, password.get_secret_value(), Role.SALES, None)
         _say(f"Made the first SALES account, {email}.")
 
@@ -172,6 +175,8 @@ async def _create_user(settings: Settings, arguments: argparse.Namespace) -> int
     password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else getpass.getpass("Password: ")
     _check("--email", TypeAdapter(Email), arguments.email)
     _check("password", TypeAdapter(Password), password)
+    if settings.common_passwords == "refuse":
+        check_password(role, password)
     async with command_store(settings) as store:
         name = arguments.name or arguments.email
         user = await store.users.create(ObjectId(), name, arguments.email, password, role, organisation_id)
