@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from handlers.http import ANYONE, CONNECTIONS, STORE, actor_of, operation, reply
+from handlers.security import by_tls
 from handlers.sign_ins import SIGN_INS, Claim
 from models.actors import EVERYBODY
 from models.errors import Unauthorized
@@ -71,8 +72,6 @@ async def me(request: web.Request) -> web.Response:
 
 def _mark(request: web.Request, response: web.Response, device: str) -> None:
     """Let the browser show that it was let in, when it signs in again; it is sent nowhere else."""
-    # A proxy with TLS in front says so. Whoever lies about it gets a cookie that their own browser will not keep.
-    secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
     response.set_cookie(
-        _DEVICE, device, max_age=_DEVICE_S, path=request.path, httponly=True, samesite="Strict", secure=secure
+        _DEVICE, device, max_age=_DEVICE_S, path=request.path, httponly=True, samesite="Strict", secure=by_tls(request)
     )

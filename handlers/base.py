@@ -8,6 +8,7 @@ connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
+_MOST_DETAILS: Final = 20
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 Uuid = Annotated[str, Field(pattern=_UUID, json_schema_extra={"format": "uuid"})]
 
@@ -52,7 +54,7 @@ def to_error(error: Exception) -> ProctoringError:
     if isinstance(error, ProctoringError):
         return error
     if isinstance(error, ValidationError):
-        return InvalidPayload("The payload is not valid.", [detail(one) for one in error.errors(include_url=False)])
+        return InvalidPayload("The payload is not valid.", details(error))
     if isinstance(error, RecursionError):
         return InvalidPayload("The payload is nested too deep.")
     if is_unavailable(error):
@@ -61,6 +63,14 @@ def to_error(error: Exception) -> ProctoringError:
     request_id = uuid4().hex
     logger.error("request %s failed", request_id, exc_info=error, extra={"requestId": request_id})
     return Internal(f"Something went wrong on our side; the request id is {request_id}.")
+
+
+def details(error: ValidationError) -> list[Json]:
+    """An error's `details`; of many only how many, which else would cost and say more than what they refuse."""
+    if error.error_count() > _MOST_DETAILS:
+        return [{"loc": [], "msg": f"{error.error_count()} things are wrong"}]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [detail(one) for one in found]
 
 
 def detail(error: ErrorDetails) -> Json:
@@ -179,10 +189,14 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             problem = to_error(error)
             if isinstance(problem, Unavailable | Internal):
                 raise  # closes the transport: clients come back by themselves from that, but not from a refusal
-            raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict()) from error
+            raise _refusal(problem) from error
         await self.connections.turns()
         if not self.server.is_open(sid, self.namespace):
             raise Unavailable("The client has gone.")
+        try:
+            allowance = self.connections.limits.enter(actor.id)
+        except RateLimited as error:
+            raise _refusal(error) from error
         self.connections.add(
             Connection(
                 sid=sid,
@@ -191,7 +205,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
                 client_id=client_id.lower(),
                 address=environ["address"],
                 user_agent=environ["user_agent"].encode("utf-8", "replace").decode() or None,
-                limiter=self.connections.limiter(),
+                allowance=allowance,
             )
         )
 
@@ -211,18 +225,36 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
 
     async def _dispatch(self, name: object, sid: str, args: tuple[Any, ...]) -> Json:
         known = self.events.get(name) if isinstance(name, str) else None
-        if known is None:
-            raise UnknownEvent(f"No such event: {re.sub(r'[^ -~]', '?', str(name))[:100]}.")
         connection = self.connections.get(sid)
+        if known is None:
+            if connection is not None:
+                with contextlib.suppress(RateLimited):
+                    self._limit(connection, "")
+            shown = name[:100] if isinstance(name, str) else "not a text"
+            raise UnknownEvent(f"No such event: {re.sub(r'[^ -~]', '?', shown)}.")
         if connection is None or connection.closed:
             raise Unauthorized("This connection was closed.")
-        await _limit(connection)
+        self._limit(connection, known.name)
         if len(args) > 1:
             raise InvalidPayload("An event takes one payload.")
         payload = known.payload.model_validate(args[0] if args else {})
         if isinstance(payload, Request):
             return await self._once(known, connection, payload)
         return await known.method(self, connection, payload)
+
+    def _limit(self, connection: Connection, event: str) -> None:
+        """RateLimited where there are too many; who goes on is disconnected, once that has been answered."""
+        allowance, now = connection.allowance, asyncio.get_running_loop().time()
+        if allowance is None:
+            return
+        try:
+            allowance.take(event, now)
+        except RateLimited:
+            if not connection.closed and allowance.goes_on(now):
+                connection.closed = True
+                logger.info("user %s goes on sending what is refused and is disconnected", connection.actor.id)
+                self.connections.finish(self.connections.disconnect(connection))
+            raise
 
     async def _once(self, known: Event, connection: Connection, payload: Request) -> Json:
         idempotency = self.store.idempotency
@@ -257,15 +289,10 @@ class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
 
     async def trigger_event(self, name: str, namespace: str, *_: Any) -> None:
         if name == "connect":
-            problem = NotFound("No such namespace; there are /exam and /proctor.")
-            raise socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict())
+            raise _refusal(NotFound("No such namespace; there are /exam and /proctor."))
 
 
-async def _limit(connection: Connection) -> None:
-    limiter = connection.limiter
-    if limiter is None:
-        return
-    if not limiter.has_capacity():
-        wait_ms = int(1000 * limiter.time_period / limiter.max_rate) + 1
-        raise RateLimited("Too many events; wait a little.", wait_ms)
-    await limiter.acquire()
+def _refusal(problem: ProctoringError) -> Exception:
+    """What python-socketio refuses a namespace's connect by."""
+    refusal: Exception = socketio.exceptions.ConnectionRefusedError(problem.message, problem.as_dict())
+    return refusal

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-from aiolimiter import AsyncLimiter
 from bson import ObjectId
 
 from handlers.deadline import Deadline
+from handlers.socket_limits import Allowance, SocketLimits
 from handlers.turns import Turns
 from models.actors import Actor
 from models.database import Stored
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 _SWEEP_S: Final = 1.0
 _SHUT_OUT_S: Final = 60.0
-_BURST: Final = 200
-_EVENTS_A_SECOND: Final = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +40,7 @@ class Connection:
     client_id: str
     address: str | None
     user_agent: str | None
-    limiter: AsyncLimiter | None
+    allowance: Allowance | None
     closed: bool = False
     exams: set[ObjectId] = field(default_factory=set)  # what it takes part in, or watches
     exam: Stored | None = None  # /exam: the exam as it is now
@@ -61,12 +59,12 @@ class Sockets(Protocol):
 
 
 class Connections:
-    """The registry. `rate_limits`: whether a connection may send only so many events a second."""
+    """The registry."""
 
-    def __init__(self, server: Sockets, hints: Hints, *, rate_limits: bool = True) -> None:
+    def __init__(self, server: Sockets, hints: Hints, limits: SocketLimits) -> None:
         self._server = server
         self._hints = hints
-        self._rate_limits = rate_limits
+        self.limits = limits
         self._by_sid: dict[str, Connection] = {}
         self._bound: dict[ObjectId, Connection] = {}
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
@@ -90,9 +88,6 @@ class Connections:
         while self._by_sid or self._tasks:  # noqa: ASYNC110 each ends in its own time
             await asyncio.sleep(0.02)
 
-    def limiter(self) -> AsyncLimiter | None:
-        return AsyncLimiter(_BURST, _BURST / _EVENTS_A_SECOND) if self._rate_limits else None
-
     def add(self, connection: Connection) -> None:
         self._by_sid[connection.sid] = connection
 
@@ -101,7 +96,8 @@ class Connections:
 
     def remove(self, connection: Connection) -> None:
         connection.closed = True
-        self._by_sid.pop(connection.sid, None)
+        if self._by_sid.pop(connection.sid, None):
+            self.limits.leave(connection.allowance)
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
         """Let work that nobody waits for go on, at most until the server has shut down."""

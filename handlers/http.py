@@ -168,8 +168,8 @@ async def _work(handler: Handler, request: web.Request) -> web.StreamResponse:
 
 def error_response(error: ProctoringError) -> web.Response:
     response = reply({"error": error.as_dict()}, status=error.status)
-    if error.retry_after_ms is not None:
-        response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error.__cause__, web.HTTPMethodNotAllowed):

@@ -21,6 +21,7 @@ from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from handlers.addresses import counted
+from handlers.socket_limits import Refused
 from models.actors import Actor
 from models.errors import RateLimited
 
@@ -39,15 +40,18 @@ class Rates:
 
 
 class Windows:
-    """Counts by kind and key. `storage`: the library's, in memory or shared by several processes."""
+    """Counts by kind and key. `storage`: the library's, in memory or shared by several processes. `tell` is told of
+    each refusal, by the limit's name.
+    """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, tell: Refused) -> None:
         self._windows = FixedWindowRateLimiter(storage)
+        self.tell = tell
 
-    async def take(self, rate: RateLimitItem, *key: str, refusal: str) -> None:
+    async def take(self, rate: RateLimitItem, *key: str, limit: str, refusal: str) -> None:
         """Count once; RateLimited with the text `refusal` where that is once too often."""
         if not await self._windows.hit(rate, *key):
-            raise await self.refused(rate, *key, refusal=refusal)
+            raise await self.refused(rate, *key, limit=limit, refusal=refusal)
 
     async def count(self, rate: RateLimitItem, *key: str) -> None:
         await self._windows.hit(rate, *key)
@@ -59,8 +63,9 @@ class Windows:
     async def forget(self, rate: RateLimitItem, *key: str) -> None:
         await self._windows.clear(rate, *key)
 
-    async def refused(self, rate: RateLimitItem, *key: str, refusal: str) -> RateLimited:
+    async def refused(self, rate: RateLimitItem, *key: str, limit: str, refusal: str) -> RateLimited:
         """The error that says when the window ends."""
+        self.tell(limit)
         ends = (await self._windows.get_window_stats(rate, *key)).reset_time
         return RateLimited(refusal, max(int(1000 * (ends - time.time())), 0) + 1)
 
@@ -77,21 +82,24 @@ class Limits:
         if self._rates:
             key = ("address", counted(address))
             refusal = "Too many requests come from this address; wait a little."
-            await self._windows.take(self._rates.requests_per_address, *key, refusal=refusal)
+            rate = self._rates.requests_per_address
+            await self._windows.take(rate, *key, limit="requests_per_address", refusal=refusal)
 
     async def request_of(self, actor: Actor) -> None:
         """A request came with a token of `actor`."""
         if self._rates:
             key = ("account", str(actor.id))
             refusal = "Too many requests; wait a little."
-            await self._windows.take(self._rates.requests_per_account, *key, refusal=refusal)
+            rate = self._rates.requests_per_account
+            await self._windows.take(rate, *key, limit="requests_per_account", refusal=refusal)
 
     async def registration(self, address: str | None, organisation_id: ObjectId) -> None:
         """Somebody registers in an organisation that lets them; for any other there would be no end of keys."""
         if self._rates:
             key = ("registration", counted(address), str(organisation_id))
             refusal = "Too many register from this address; wait a little."
-            await self._windows.take(self._rates.registrations_per_address, *key, refusal=refusal)
+            rate = self._rates.registrations_per_address
+            await self._windows.take(rate, *key, limit="registrations_per_address", refusal=refusal)
 
 
 LIMITS: Final = web.AppKey("limits", Limits)

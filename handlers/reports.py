@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from handlers.base import Json, detail
+from handlers.base import Json, details
 from models.activity import REPORTED, DurationMs, Text
 from models.errors import InvalidPayload
 from models.fields import Instant, Payload
@@ -70,15 +70,15 @@ class AnyActivity(TimedReport):
     def content(self) -> tuple[str, Json]:
         model = REPORTED.get(self.type)
         if model is None:
-            details = [{"loc": ["type"], "msg": f"one of {', '.join(REPORTED)} is wanted"}]
-            raise InvalidPayload("No exam client reports this type of activity.", details)
+            wrong = [{"loc": ["type"], "msg": f"one of {', '.join(REPORTED)} is wanted"}]
+            raise InvalidPayload("No exam client reports this type of activity.", wrong)
         try:
             data = _data(model.model_validate(self.data))
         except ValidationError as error:
-            details = [detail(one) for one in error.errors(include_url=False)]
-            for one in details:
+            wrong = details(error)
+            for one in wrong:
                 one["loc"] = ["data", *one["loc"]]
-            raise InvalidPayload("The activity's data is not valid.", details) from error
+            raise InvalidPayload("The activity's data is not valid.", wrong) from error
         return self.type, data | ({"to": "proctors"} if self.type == "chat" else {})
 
 

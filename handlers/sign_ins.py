@@ -21,7 +21,7 @@ failures are counted for an account *and* whoever tries, and whoever was let in 
 
 All answers are the same for accounts that are not there. What is under way counts as failed until it is known, else a
 thousand guesses at once would all come before the first failure. In this process alone: what several nodes let through
-beyond is one guess each. Who was let in where is forgotten with a restart, unless the storage is shared; then strangers
+beyond is a few guesses each. Who was let in where is forgotten with a restart, unless Redis keeps it; then strangers
 and friends have, in doubt, the same few tries.
 """
 
@@ -88,8 +88,9 @@ class SignIns:
         rate = await self._rate(claim, rates)
         left = await self._windows.left(rate, *claim.key)
         if not left:
-            raise await self._windows.refused(rate, *claim.key, refusal=_REFUSAL)
+            raise await self._windows.refused(rate, *claim.key, limit="sign_in_failures", refusal=_REFUSAL)
         if self._under_way[claim.key] >= left:
+            self._windows.tell("sign_in_failures")
             raise RateLimited(_REFUSAL, _AT_ONCE_MS)
         self._under_way[claim.key] += 1
         try:
@@ -117,7 +118,7 @@ class SignIns:
             return rates.sign_in_failures
         abused = (rates.sign_in_failures_per_address, "sign-in at", claim.address)
         if not await self._windows.left(*abused):
-            raise await self._windows.refused(*abused, refusal=_REFUSAL)
+            raise await self._windows.refused(*abused, limit="sign_in_failures_per_address", refusal=_REFUSAL)
         if await self._windows.left(rates.sign_in_failures_per_account, "sign-in of", claim.account):
             return rates.sign_in_failures
         return rates.sign_in_failures_in_doubt

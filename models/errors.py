@@ -23,6 +23,11 @@ class ProctoringError(Exception):
         self.details = details
         self.retry_after_ms = retry_after_ms
 
+    @property
+    def retry_after_s(self) -> int | None:
+        """The same in whole seconds, as HTTP's Retry-After has it."""
+        return None if self.retry_after_ms is None else -(-self.retry_after_ms // 1000)
+
     def as_dict(self) -> dict[str, Any]:
         """The error object that REST and Socket.IO share: `{code, message, details?, retryAfterMs?}`."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}

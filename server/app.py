@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, cast
 
 import aiohttp_cors
 import socketio
 from aiohttp import web
-from limits import parse
 
 from handlers import (
     audit_routes,
@@ -32,17 +31,19 @@ from handlers.base import Elsewhere
 from handlers.binding import Binding
 from handlers.broadcast import Broadcast
 from handlers.connections import Connections
-from handlers.counting import Counters
 from handlers.delivery import Delivery
 from handlers.exam_namespace import ExamNamespace
 from handlers.following import Following
+from handlers.handshakes import HandshakeRates, Handshakes
 from handlers.http import CONNECTIONS, PACE, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
 from handlers.limits import LIMITS, Limits, Rates, Windows
 from handlers.openapi import make_openapi
 from handlers.pace import Pace
 from handlers.proctor_namespace import ProctorNamespace
+from handlers.security import secured
 from handlers.sign_ins import SIGN_INS, SignIns
+from handlers.socket_limits import Refused, SocketLimits, SocketRates
 from models.database import Database
 from models.errors import ProctoringError, Unavailable
 from models.passwords import Passwords
@@ -50,6 +51,7 @@ from models.store import Store
 from server.draining import drain
 from server.embedded import EmbeddedDatabase, running_url
 from server.engine import make_server
+from server.limiting import bounds_of, counters_of, rates_of, uncounted
 from server.listening import Factory, Listener
 from server.pages import add_pages
 from server.redis_hints import RedisHints
@@ -87,12 +89,6 @@ def make_store(settings: Settings, database_url: str) -> Store:
     return store
 
 
-def _rates(settings: Settings) -> Rates | None:
-    if not settings.rate_limits:
-        return None
-    return Rates(**{one.name: parse(getattr(settings, one.name)) for one in fields(Rates)})
-
-
 @dataclass(frozen=True, slots=True)
 class Apps:
     """`app`: REST; `sockets`: Socket.IO, the same where WS_PORT is unset. `drain`: see server/draining.py."""
@@ -102,10 +98,11 @@ class Apps:
     drain: Callable[[], Awaitable[None]]
 
 
-def create_app(settings: Settings, store: Store) -> Apps:
-    """All of the server but its listening."""
-    server = make_server(settings.used_transports, settings.cors_origins)
-    connections = Connections(server, store.hints, rate_limits=settings.rate_limits)
+def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -> Apps:
+    """All of the server but its listening. `refused` is told of each refusal, by the name of the setting."""
+    handshakes = Handshakes(rates_of(settings, HandshakeRates), refused)
+    server = make_server(settings.used_transports, settings.cors_origins, bounds_of(settings), handshakes, refused)
+    connections = Connections(server, store.hints, SocketLimits(rates_of(settings, SocketRates), refused))
     following = Following(store, connections, store.hints)
     store.nodes.on_back(following.look)
     broadcast = Broadcast(server, connections, store.sessions)
@@ -130,7 +127,7 @@ def create_app(settings: Settings, store: Store) -> Apps:
     app[CONNECTIONS] = connections
     app[PACE] = pace
     app[REFUSE_COMMON_PASSWORDS] = settings.common_passwords == "refuse"
-    windows, rates = Windows(Counters()), _rates(settings)
+    windows, rates = Windows(counters_of(settings, store.database.name, app), refused), rates_of(settings, Rates)
     app[LIMITS] = Limits(windows, rates)
     app[SIGN_INS] = SignIns(windows, rates)
     for module in _ROUTES:
@@ -143,6 +140,8 @@ def create_app(settings: Settings, store: Store) -> Apps:
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
     server.attach(sockets)
+    for one in {app, sockets}:
+        one.on_response_prepare.append(secured(settings.hsts_s))
     sockets.on_shutdown.append(lambda _: _close_sockets(connections, server))
     return Apps(app, sockets, lambda: drain(server, connections, settings.spread_s))
 
@@ -177,7 +176,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
+async def running(settings: Settings, refused: Refused = uncounted) -> AsyncIterator[Running]:
     """Serve within this block. SettingsError where that cannot be."""
     async with contextlib.AsyncExitStack() as stack:
         database = None
@@ -189,7 +188,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         if settings.redis_url:
             channel = f"proctoring:{store.database.name}"
             await stack.enter_async_context(RedisHints(settings.redis_url.get_secret_value(), channel, store.hints))
-        apps = create_app(settings, store)
+        apps = create_app(settings, store, refused)
         url = await _listen(stack, apps.app, settings, settings.port)
         ws_url = url
         if apps.sockets is not apps.app and settings.ws_port is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,7 +19,10 @@ import orjson
 import socketio
 from aiohttp import web
 
-from models.errors import ProctoringError, Unauthorized
+from handlers.handshakes import Handshakes
+from handlers.socket_limits import Refused
+from models.errors import ProctoringError, RateLimited, Unauthorized
+from server.bounds import Bounds
 from server.packets import Json, TextPacket, ack, encoded, event_of
 from server.rooms import Rooms
 from server.sockets import Socket, frame_of
@@ -41,6 +43,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
 
     def __init__(self, **options: Any) -> None:
         self._origins = options.pop("origins")
+        self.bounds: Bounds = options.pop("bounds")
+        self.refused: Refused = options.pop("refused")
+        self._handshakes: Handshakes = options.pop("handshakes")
         super().__init__(**options)
 
     async def close(self, eio_sid: str) -> None:
@@ -60,13 +65,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
     async def _handle_connect(
         self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None
     ) -> web.StreamResponse | dict[str, Any]:
+        try:
+            place = self._handshakes.enter(environ["aiohttp.request"].remote)
+        except RateLimited as error:
+            return _refused(error)
         if refusal := self.refuse():
+            place.leave()
             return _refused(refusal)
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)
         sid = self.generate_id()
-        socket = self.sockets[sid] = Socket(self, sid)
+        socket = self.sockets[sid] = Socket(self, sid, place)
         opening = {
             "sid": sid,
             "upgrades": self._upgrades(sid, transport),
@@ -165,18 +175,33 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
                     return await self._handle_event(eio_sid, *event)
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:  # noqa: BLE001 nobody can tell which ack was asked for
-            logger.info("a packet that cannot be decoded closes its connection: %s", str(error)[:200])
+            self.eio.refused("malformed_packets")
+            # Not with its text, which may have in it what the packet had: a token.
+            logger.info("a packet that cannot be decoded closes its connection: %s", type(error).__name__)
             await self.eio.close(eio_sid)
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        before = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        await super()._handle_connect(eio_sid, namespace, data)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is None:
+            return
+        if self.manager.sid_from_eio_sid(eio_sid, namespace or "/") in (None, before):
+            socket.refuse()
+        else:
+            socket.authenticated()
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 python-socketio's name
         """One event, straight to its namespace, which has an answer to every name: the library's search costs half."""
         namespace = namespace or "/"
+        socket = self.eio.sockets.get(eio_sid)
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if self.manager.is_connected(sid, namespace):
             answer = await self.namespace_handlers[namespace].trigger_event(data[0], sid, *data[1:])
         else:
             answer = {"ok": False, "error": Unauthorized("This namespace is not connected.").as_dict()}
-        socket = self.eio.sockets.get(eio_sid)
+            if socket is not None:
+                socket.refuse()
         if id is not None and socket is not None:
             socket.push(ack(namespace, id, answer))
 
@@ -184,13 +209,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
 def _refused(refusal: ProctoringError) -> dict[str, Any]:
     """The library's form of an answer in the contract's shape."""
     headers = [("Content-Type", "application/json")]
-    if refusal.retry_after_ms is not None:
-        headers.append(("Retry-After", str(math.ceil(refusal.retry_after_ms / 1000))))
+    if refusal.retry_after_s is not None:
+        headers.append(("Retry-After", str(refusal.retry_after_s)))
     status = f"{refusal.status} {HTTPStatus(refusal.status).phrase.upper()}"
     return {"status": status, "headers": headers, "response": orjson.dumps({"error": refusal.as_dict()})}
 
 
-def make_server(transports: list[str], origins: list[str]) -> Server:
+def make_server(
+    transports: list[str], origins: list[str], bounds: Bounds, handshakes: Handshakes, refused: Refused
+) -> Server:
     """A Socket.IO server. `origins`: who may connect from a browser beside the server's own pages; `*` for all."""
     return Server(
         async_mode="aiohttp",
@@ -200,6 +227,9 @@ def make_server(transports: list[str], origins: list[str]) -> Server:
         transports=transports,
         cors_allowed_origins="*" if "*" in origins else None,
         origins=origins,
+        bounds=bounds,
+        handshakes=handshakes,
+        refused=refused,
         max_http_buffer_size=MAX_FRAME,
         namespaces="*",  # so that an unknown one is refused in the contract's shape
         json=Json,

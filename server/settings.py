@@ -15,6 +15,7 @@ from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from handlers.buckets import Flow
 from models.chain import read_key
 from models.errors import InvalidPayload
 from models.keeping import LEAST_SEALED, MOST_DAYS, Retention, check
@@ -38,6 +39,15 @@ def _rate(value: str) -> str:
 
 
 Rate = Annotated[str, AfterValidator(_rate)]
+
+
+def _flow(value: str) -> str:
+    """`value`, where it is a flow."""
+    Flow.parse(value)
+    return value
+
+
+FlowText = Annotated[str, AfterValidator(_flow)]
 
 
 class SettingsError(Exception):
@@ -88,6 +98,28 @@ class Settings(BaseSettings):
     sign_in_failures_in_doubt: Rate = "3 per 15 minutes"
     sign_in_failures_per_account: Rate = "100 per hour"
     sign_in_failures_per_address: Rate = "3000 per 10 minutes"
+    # See handlers/socket_limits.py. An exam client sends a heartbeat every 5 s and little else; 20 a second is twice
+    # what the shortest HEARTBEAT_INTERVAL_MS asks for. A replay is up to 500 reports, so 10 are a day offline.
+    events_per_user: FlowText = "50 per second, 200 at once"
+    heartbeats_per_user: FlowText = "20 per second, 60 at once"
+    chats_per_user: FlowText = "2 per second, 30 at once"
+    replays_per_user: FlowText = "1 per second, 10 at once"
+    refusals_per_user: FlowText = "5 per second, 500 at once"
+    # 50 consoles of one account, which are reloaded again and again.
+    connections_per_user: Annotated[int, Field(ge=1)] = 200
+    new_connections_per_user: FlowText = "5 per second, 200 at once"
+    # See handlers/handshakes.py. 2,000 students, each of whom a lost network leaves behind two connections that are not
+    # noticed yet; all of them arrive in one instant, and reload twice; while the database stands still, all of them and
+    # what they left behind wait to be let in.
+    connections_per_address: Annotated[int, Field(ge=1)] = 10_000
+    new_connections_per_address: FlowText = "200 per second, 8000 at once"
+    unauthenticated_per_address: Annotated[int, Field(ge=1)] = 5000
+    authenticate_within_s: Annotated[float, Field(gt=0, le=3600)] = 10
+    # More than the largest answer, a join of 5,000 activities.
+    slow_reader_bytes: Annotated[int, Field(ge=64 * 1024)] = 4 * 1024 * 1024
+    slow_reader_s: Annotated[float, Field(gt=0, le=3600)] = 30
+    malformed_packets: Annotated[int, Field(ge=1)] = 3
+    hsts_s: Annotated[int, Field(ge=0)] = 0
     trusted_proxies: Annotated[list[Network], NoDecode] = []
     retention_heartbeats_days: Annotated[int, Field(ge=1, le=MOST_DAYS)] | None = None
     retention_activity_days: Annotated[int, Field(ge=LEAST_SEALED, le=MOST_DAYS)] | None = None
@@ -149,6 +181,8 @@ class Settings(BaseSettings):
             check(self.retention().model_dump(by_alias=True))
         except InvalidPayload:
             raise ValueError("RETENTION_SESSIONS_DAYS: shorter than RETENTION_ACTIVITY_DAYS") from None
+        if Flow.parse(self.heartbeats_per_user).a_second * self.heartbeat_interval_ms < 1000:
+            raise ValueError("HEARTBEATS_PER_USER: is less than HEARTBEAT_INTERVAL_MS asks for")
         if self.database_url is not None:
             wanted = f"with DATABASE_URL set, at least {MIN_SECRET_BYTES} bytes are wanted"
             if self.jwt_secret is None or _is_short(self.jwt_secret):

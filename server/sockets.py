@@ -16,16 +16,17 @@ import engineio
 from aiohttp import WSCloseCode, web
 from engineio.packet import MESSAGE, NOOP, PING, Packet
 
-from server.websocket import MAX_QUEUED, WebSocket, frame, taken_over
+from handlers.buckets import Bucket
+from handlers.handshakes import Place
+from server.websocket import WebSocket, frame, taken_over
 
 if TYPE_CHECKING:
     from server.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-_AUTHENTICATE_S: Final = 10.0  # a transport without a namespace is closed after this
-_MOST_STRIKES: Final = 3
 _LEAVE_S: Final = 10.0  # each event is answered within this
+_A_TURN: Final = 16  # messages of one client that are handled in one turn of the loop, where none of them waits
 _MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
 
 
@@ -38,8 +39,10 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
     queue: asyncio.Queue[Packet | None] | None
     last_ping: float | None
 
-    def __init__(self, server: Engine, sid: str) -> None:
+    def __init__(self, server: Engine, sid: str, place: Place) -> None:
         super().__init__(server, sid)
+        self._place = place
+        self._refusals = Bucket(server.bounds.refusals) if server.bounds.refusals else None
         self._loop = asyncio.get_running_loop()
         self._ws: WebSocket | None = None
         self._handling: asyncio.Task[None] | None = None
@@ -76,9 +79,14 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         if self.queue is not None:
             self.queue.put_nowait(pkt)
         self._queued += len(pkt.data or "")
-        if self._queued > MAX_QUEUED:
-            logger.warning("a client that polls too slowly is cut off: %d bytes wait for it", self._queued)
+        if self._queued > self.server.bounds.slow_reader_bytes and self.open:
+            self.slow(f"{self._queued} characters wait for its poll")
             self._end(self.server.reason.TRANSPORT_ERROR)
+
+    def slow(self, why: str) -> None:
+        """The client does not read, and is cut off for it."""
+        self.server.refused("slow_readers")
+        logger.warning("a client that reads too slowly is cut off: %s", why)
 
     async def poll(self) -> list[Packet]:
         packets: list[Packet] = await super().poll()
@@ -120,8 +128,12 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self._ws.pause()
 
     async def _handle(self, message: str | bytes) -> None:
+        handled = 0
         while True:
             await self.server.handlers["message"](self.sid, message)
+            handled += 1
+            if not handled % _A_TURN:  # nothing that is refused waits for anything, and a flood would be one long turn
+                await asyncio.sleep(0)
             if self.closed or not self._waiting:
                 break
             message = self._waiting.pop(0)
@@ -140,12 +152,25 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
 
     def _strike(self, message: str) -> None:
         self._strikes += 1
-        if self._strikes == _MOST_STRIKES:
+        self.server.refused("malformed_packets")
+        if self._strikes == self.server.bounds.malformed_packets:
             logger.info("a client that sends what is no packet is closed: %.20r", message)
+            self._end(self.server.reason.TRANSPORT_ERROR)
+
+    def authenticated(self) -> None:
+        """The client was let into a namespace."""
+        self._place.authenticated()
+
+    def refuse(self) -> None:
+        """Something of the client was refused that no namespace counts: a namespace, or an event of none."""
+        if self._refusals is not None and self._refusals.take(self._loop.time()) and self.open:
+            self.server.refused("refusals_per_user")
+            logger.info("a client that goes on with what is refused is closed")
             self._end(self.server.reason.TRANSPORT_ERROR)
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Close it: tell the namespaces, then the client. Nobody waits for the client to read it."""
+        self._place.leave()
         await super().close(wait=False, abort=abort, reason=reason)
         if self._ws is not None:
             self._ws.close()
@@ -169,6 +194,15 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         if self.open:
             await super().receive(pkt)
 
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """What a client that polls sent. What is none closes it: the library would log it, and answer OK."""
+        try:
+            await super().handle_post_request(environ)
+        except (ValueError, LookupError, RecursionError) as error:
+            self.server.refused("malformed_packets")
+            logger.info("a poll that cannot be decoded closes its connection: %s", type(error).__name__)
+            raise engineio.exceptions.EngineIOError from error
+
     # Time: the library starts a task for each ping; here the engine's one sweep calls `check`
 
     def schedule_ping(self) -> None:
@@ -185,7 +219,8 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self._unused_since = None
         elif self._unused_since is None:
             self._unused_since = now
-        if self._unused_since is not None and now - self._unused_since > _AUTHENTICATE_S:
+        if self._unused_since is not None and now - self._unused_since > self.server.bounds.authenticate_within_s:
+            self.server.refused("authenticate_within_s")
             self._hang_up(self.server.reason.SERVER_DISCONNECT)
         elif self.last_ping is not None and now - self.last_ping > self.server.ping_timeout:
             self._hang_up(self.server.reason.PING_TIMEOUT)
@@ -209,7 +244,9 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             raise OSError("this connection has a WebSocket already")
         self.upgrading = self.connected  # a client that polled probes first
         try:
-            self._ws = WebSocket.accept(environ["aiohttp.request"], self, self.server.max_http_buffer_size + 1)
+            self._ws = WebSocket.accept(
+                environ["aiohttp.request"], self, self.server.max_http_buffer_size + 1, self.server.bounds
+            )
         except web.HTTPBadRequest:
             self.upgrading = False
             raise

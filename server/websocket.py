@@ -24,10 +24,10 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http_websocket import WebSocketError, WebSocketReader
 
+from server.bounds import Bounds
+
 logger = logging.getLogger(__name__)
 
-MAX_QUEUED: Final = 4 * 1024 * 1024  # bytes: more than the largest answer, a join of 5,000 activities
-MAX_STALLED_S: Final = 30.0
 _HIGH_WATER: Final = 64 * 1024
 _CLOSE_S: Final = 5.0
 _ACCEPT_KEY: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
@@ -52,7 +52,7 @@ def _frame(first: int, payload: bytes) -> bytes:
 
 
 class Owner(Protocol):
-    """Who is told what comes in. Neither may raise."""
+    """Who is told what comes in. None of these may raise."""
 
     def received(self, message: str | bytes) -> None:
         """A message came."""
@@ -60,22 +60,26 @@ class Owner(Protocol):
     def lost(self) -> None:
         """The connection is gone, or going: nothing more comes and nothing more can be sent. Called once."""
 
+    def slow(self, why: str) -> None:
+        """The client does not read, and the connection is cut off for it."""
+
 
 class WebSocket(asyncio.Protocol):
     """One connection. Made by `accept`."""
 
-    __slots__ = ("_closing", "_loop", "_owner", "_reader", "_stalled_since", "_transport")
+    __slots__ = ("_bounds", "_closing", "_loop", "_owner", "_reader", "_stalled_since", "_transport")
 
-    def __init__(self, owner: Owner, transport: asyncio.Transport, max_size: int) -> None:
+    def __init__(self, owner: Owner, transport: asyncio.Transport, max_size: int, bounds: Bounds) -> None:
         self._owner: Owner | None = owner
         self._transport = transport
+        self._bounds = bounds
         self._loop = asyncio.get_running_loop()
         self._reader = WebSocketReader(_Messages(self), max_size, compress=False, decode_text=True)
         self._stalled_since: float | None = None
         self._closing: asyncio.TimerHandle | None = None
 
     @classmethod
-    def accept(cls, request: web.Request, owner: Owner, max_size: int) -> WebSocket:
+    def accept(cls, request: web.Request, owner: Owner, max_size: int, bounds: Bounds) -> WebSocket:
         """Answer the handshake and take the connection from aiohttp; answer the request with `taken_over()` then.
 
         `max_size`: of a message, in bytes. web.HTTPBadRequest where it is no handshake.
@@ -84,7 +88,7 @@ class WebSocket(asyncio.Protocol):
         handler, transport = request.protocol, request.transport
         if transport is None:
             raise web.HTTPBadRequest(text="The client has gone.")
-        self = cls(owner, transport, max_size)
+        self = cls(owner, transport, max_size, bounds)
         early = _Early()
         handler.set_parser(early)  # type: ignore[arg-type] # it is handed what came behind the request
         transport.set_protocol(self)
@@ -108,9 +112,10 @@ class WebSocket(asyncio.Protocol):
         """Send what `frame` made; nothing where the connection is gone. Cuts a client off for whom too much waits."""
         if self._owner is not None:
             self._transport.write(framed)
-            if self._stalled_since is not None and self._transport.get_write_buffer_size() > MAX_QUEUED:
-                logger.warning("a client that reads too slowly is cut off: %d bytes wait for it", MAX_QUEUED)
-                self.abort()
+            if self._stalled_since is not None:
+                waiting = self._transport.get_write_buffer_size()
+                if waiting > self._bounds.slow_reader_bytes:
+                    self._cut_off(f"{waiting} bytes wait for it")
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -140,9 +145,13 @@ class WebSocket(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Cut off a client that has not read for too long. `now`: the loop's clock, in seconds."""
-        if self._stalled_since is not None and now - self._stalled_since > MAX_STALLED_S:
-            logger.warning("a client that reads too slowly is cut off: it has not kept up for %.0f s", MAX_STALLED_S)
-            self.abort()
+        if self._stalled_since is not None and now - self._stalled_since > self._bounds.slow_reader_s:
+            self._cut_off(f"it has not kept up for {self._bounds.slow_reader_s:.0f} s")
+
+    def _cut_off(self, why: str) -> None:
+        if self._owner is not None:
+            self._owner.slow(why)
+        self.abort()
 
     def _let_go(self) -> None:
         owner, self._owner = self._owner, None

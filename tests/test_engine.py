@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,9 @@ import socketio
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from server import sockets, websocket
+from handlers.handshakes import Handshakes
+from server import websocket
+from server.bounds import Bounds
 from server.engine import Server, make_server
 from server.packets import TextPacket
 from server.sockets import Socket
@@ -61,6 +65,11 @@ class Engine:
     url: str
     server: Server
     room: Room
+    refused: Counter[str]  # by limit
+
+    def bound(self, **bounds: Any) -> None:
+        """Bounds other than the default ones, for transports that are opened from now on."""
+        self.server.eio.bounds = dataclasses.replace(self.server.eio.bounds, **bounds)
 
     def socket(self) -> Socket:
         """The only connection."""
@@ -81,13 +90,17 @@ class Engine:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    server, room, app = make_server(["polling", "websocket"], []), Room(), web.Application()
+    refused: Counter[str] = Counter()
+    tell = lambda limit: refused.update([limit])  # noqa: E731
+    bounds = Bounds(10, 4 * 1024 * 1024, 30, 3, refusals=None)
+    server = make_server(["polling", "websocket"], [], bounds, Handshakes(None, tell), tell)
+    room, app = Room(), web.Application()
     server.register_namespace(room)
     server.attach(app)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Engine(f"http://127.0.0.1:{runner.addresses[0][1]}", server, room)
+    yield Engine(f"http://127.0.0.1:{runner.addresses[0][1]}", server, room, refused)
     await server.close_all()
     await server.shutdown()
     await runner.cleanup()
@@ -243,12 +256,11 @@ async def test_a_client_that_does_not_answer_pings_is_gone_after_the_timeout(
         assert not engine.server.eio.sockets
 
 
-async def test_the_engine_itself_looks_after_time(
-    engine: Engine, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sockets, "_AUTHENTICATE_S", 0.1)
+async def test_the_engine_itself_looks_after_time(engine: Engine, http: aiohttp.ClientSession) -> None:
+    engine.bound(authenticate_within_s=0.1)
     async with opened(http, engine.url) as frames:
         assert await frames.receive() is None
+    assert engine.refused == {"authenticate_within_s": 1}
 
 
 async def test_a_connection_that_nobody_authenticates_is_closed_and_one_in_use_is_not(
@@ -281,6 +293,7 @@ async def test_the_third_packet_that_is_none_closes_and_is_logged_once(
         await frames.send("8", "7", "9")
         assert await frames.receive() is None
     assert len([one for one in caplog.records if "what is no packet" in one.message]) == 1
+    assert engine.refused == {"malformed_packets": 3}
     assert not [one for one in caplog.records if one.exc_info]
 
 
@@ -301,6 +314,7 @@ async def test_a_client_that_never_reads_is_cut_off_by_what_waits_for_it(
                 pass
         assert await other.call("/exam", 1, "hello", 1) == 1
         assert len(engine.server.eio.sockets) == 1
+        assert engine.refused == {"slow_readers": 1}
 
 
 async def test_a_client_that_never_reads_is_cut_off_by_how_long_it_has_not(
@@ -310,14 +324,15 @@ async def test_a_client_that_never_reads_is_cut_off_by_how_long_it_has_not(
         while engine.socket()._ws._stalled_since is None:  # type: ignore[union-attr]
             await engine.push("x" * 100_000)
             await asyncio.sleep(0)
-        engine.socket().check(engine.now + websocket.MAX_STALLED_S - 1)
+        engine.socket().check(engine.now + 29)
         assert engine.room.gone == []
-        engine.socket().check(engine.now + websocket.MAX_STALLED_S + 1)
+        engine.socket().check(engine.now + 31)
         await until(lambda: engine.room.gone == ["transport close"])
         with contextlib.suppress(ConnectionResetError):
             while await asyncio.wait_for(reader.read(1 << 20), WAIT_S):
                 pass
     assert "has not kept up" in caplog.text
+    assert engine.refused == {"slow_readers": 1}
 
 
 async def test_a_client_that_does_not_read_its_answers_is_not_read_either(engine: Engine) -> None:
@@ -429,8 +444,8 @@ async def test_a_probe_that_fails_leaves_the_client_polling(engine: Engine, http
     await polling.disconnect()
 
 
-async def test_a_client_that_polls_too_slowly_is_cut_off(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "MAX_QUEUED", 10_000)
+async def test_a_client_that_polls_too_slowly_is_cut_off(engine: Engine) -> None:
+    engine.bound(slow_reader_bytes=10_000)
     async with aiohttp.ClientSession() as session:
         url = engine.url + PATH.replace("websocket", "polling")
         async with session.get(url) as response:
@@ -440,6 +455,7 @@ async def test_a_client_that_polls_too_slowly_is_cut_off(engine: Engine, monkeyp
         for _ in range(200):
             await engine.push("x" * 100)
         await until(lambda: engine.room.gone == ["transport error"])
+    assert engine.refused == {"slow_readers": 1}
 
 
 @pytest.mark.parametrize(

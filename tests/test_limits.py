@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from handlers.limits import Limits, Rates, Windows
 from models.common_passwords import is_common
 from models.errors import RateLimited
 from server.app import running
+from server.limiting import uncounted
 from server.settings import Settings, SettingsError, load_settings
 from tests.clients import Api, uuid
 from tests.conftest import PASSWORD, Organisation, Person, sign_in
+from tests.processes import run
 
 ME = "/routes/auth/me"
 HERE, THERE = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
@@ -112,7 +115,9 @@ async def test_off_is_off(settings: Settings, api: Api, school: Organisation) ->
 async def test_an_exam_of_two_thousand_behind_one_address_reaches_no_default() -> None:
     settings = load_settings(_env_file=None)
     assert settings.rate_limits
-    limits = Limits(Windows(Counters()), Rates(**{one: parse(getattr(settings, one)) for one in Rates.__slots__}))
+    limits = Limits(
+        Windows(Counters(), uncounted), Rates(**{one: parse(getattr(settings, one)) for one in Rates.__slots__})
+    )
     organisation_id = ObjectId()
     for _ in range(2000):
         await limits.registration("192.0.2.1", organisation_id)
@@ -126,7 +131,7 @@ async def test_counters_forget_what_is_over(monkeypatch: pytest.MonkeyPatch) -> 
     at = time.time()
     monkeypatch.setattr("handlers.counting.time.time", lambda: at)
     counters, rate = Counters(), RateLimitItemPerSecond(2, 5)
-    windows = Windows(counters)
+    windows = Windows(counters, uncounted)
     for one in range(3):
         await windows.count(rate, "key", str(one))
     assert [await windows.left(rate, "key", str(one)) for one in range(4)] == [1, 1, 1, 2]
@@ -189,3 +194,39 @@ def test_with_a_database_of_its_own_the_server_says_that_common_passwords_are_al
     values: dict[str, Any] = {"database_url": "mongodb://db", "jwt_secret": "x" * 32, "_env_file": None}
     assert [one.partition(" ")[0] for one in load_settings(**values).warnings()] == ["COMMON_PASSWORDS"]
     assert load_settings(**values, common_passwords="refuse").warnings() == []
+
+
+async def test_an_import_gives_staff_no_password_that_is_guessed_first(
+    settings: Settings, api: Api, school: Organisation
+) -> None:
+    lines = [
+        {"name": "N", "email": f"{number}@new.example.com", "role": role, "password": password}
+        for number, (role, password) in enumerate(
+            [
+                ("PROCTOR", "Password123"),
+                ("ADMIN", "letmein"),
+                ("STUDENT", "password123"),
+                ("PROCTOR", "an uncommon one"),
+                ("PROCTOR", None),
+            ]
+        )
+    ]
+    for common, refused in (("refuse", 2), ("allow", 0)):
+        async with limited(settings, api, common_passwords=common) as there:
+            answer = await there.as_(school.admin.token).ok("POST", "/routes/users/import", lines)
+            errors = [line["error"] for line in answer["lines"] if "error" in line]
+            found = [error for error in errors if error["code"] == "invalid_payload"]
+            assert len(found) == refused
+            assert all(error["details"][0]["loc"] == ["password"] for error in found)
+            assert not [error for error in errors if "Password123" in str(error) or "letmein" in str(error)]
+    assert [line["error"]["code"] for line in answer["lines"][2:]] == ["conflict"] * 3
+
+
+async def test_the_command_line_gives_staff_no_password_that_is_guessed_first(tmp_path: Path) -> None:
+    make = ("create-user", "--password-stdin", "--email", "sales@example.com")
+    refused = await run(*make, cwd=tmp_path, stdin="Password123\n", COMMON_PASSWORDS="refuse")
+    assert (refused[0], refused[1], refused[2].count("\n")) == (2, "", 1)
+    assert "most common" in refused[2]
+    assert "Password123" not in refused[2]
+    made = await run(*make, cwd=tmp_path, stdin="an uncommon one\n", COMMON_PASSWORDS="refuse")
+    assert made[0] == 0, made[2]
