@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from bench.processes import SECRET
 from models.actors import Role
+from models.migrations import migrate
 from models.store import Store
 from server.app import make_store
 from server.settings import Settings
@@ -28,7 +29,7 @@ class World:
 
 async def make_world(store: Store, students: int, proctors: int) -> World:
     """Made by the server's own models, so that it is what the server would have made."""
-    await store.database.ensure_indexes()
+    await migrate(store.database)
     organisation = await store.organisations.create(ObjectId(), "University", self_registration=False)
     by_role: dict[Role, list[dict[str, Any]]] = {
         role: await _people(store, organisation["_id"], role, number)

@@ -1,4 +1,4 @@
-"""The one module that imports Motor: the connection, the collections, the indexes.
+"""The one module that imports Motor: the connection and the collections.
 
 Motor's maintainers ended it in favour of PyMongo's own asynchronous client, which has nearly the same calls, so a
 change of driver is a change of this file. What the queries may use was measured on the embedded database:
@@ -42,26 +42,6 @@ TIMEOUT_MS: Final = 3000
 LONG_S: Final = 120.0  # for what nobody waits for: deleting a whole exam, making an index
 IDS_A_QUERY: Final = 50
 
-_INDEXES: Final[Mapping[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]]] = {
-    "users": [([("emailKey", 1)], {"unique": True}), ([("organisationId", 1)], {})],
-    "exams": [([("organisationId", 1)], {}), ([("users", 1)], {})],
-    "sessions": [
-        ([("examId", 1), ("userId", 1)], {"unique": True}),
-        ([("userId", 1)], {}),
-    ],
-    "activity": [],
-    "heartbeats": [([("examId", 1)], {})],
-    "orders": [([("examId", 1)], {}), ([("open", 1)], {})],
-    "fates": [([("examId", 1)], {})],
-    "seals": [([("sessionId", 1)], {}), ([("examId", 1)], {})],
-    "revocations": [([("expiresAt", 1)], {})],
-    "idempotency": [([("createdAt", 1)], {})],
-    "erasures": [([("due", 1)], {})],
-    "gone": [([("at", 1)], {})],
-    "audit": [([(name, 1), ("at", 1)], {}) for name in ("organisationId", "actorId", "userId")],
-}
-_EARLIER: Final = "examId_1_sessionId_1_offset_1"  # of the log, in an earlier version; see `models/places.py`
-
 
 async def provide_user(url: str, name: str, password: str) -> None:
     """Make, on a database that asks nobody who they are, the user that it will ask for when it does."""
@@ -82,27 +62,28 @@ class Database:
             url, tz_aware=True, timeoutMS=TIMEOUT_MS, appname="proctoring-server", retryWrites=True
         )
         self._database = self._client.get_default_database("proctoring")
-        self.organisations = self._collection("organisations")
-        self.users = self._collection("users")
-        self.exams = self._collection("exams")
-        self.sessions = self._collection("sessions")
-        self.starts = self._collection("starts")
-        self.activity = self._collection("activity")
-        self.log_notes = self._collection("logNotes")
-        self.places = self._collection("places")
-        self.heartbeat_groups = self._collection("heartbeatGroups")
-        self.heartbeats = self._collection("heartbeats")
-        self.orders = self._collection("orders")
-        self.fates = self._collection("fates")
-        self.seals = self._collection("seals")
-        self.servers = self._collection("servers")
-        self.revocations = self._collection("revocations")
-        self.idempotency = self._collection("idempotency")
-        self.erasures = self._collection("erasures")
-        self.gone = self._collection("gone")
-        self.audit = self._collection("audit")
+        self.organisations = self.collection("organisations")
+        self.users = self.collection("users")
+        self.exams = self.collection("exams")
+        self.sessions = self.collection("sessions")
+        self.starts = self.collection("starts")
+        self.activity = self.collection("activity")
+        self.log_notes = self.collection("logNotes")
+        self.places = self.collection("places")
+        self.heartbeat_groups = self.collection("heartbeatGroups")
+        self.heartbeats = self.collection("heartbeats")
+        self.orders = self.collection("orders")
+        self.fates = self.collection("fates")
+        self.seals = self.collection("seals")
+        self.servers = self.collection("servers")
+        self.revocations = self.collection("revocations")
+        self.idempotency = self.collection("idempotency")
+        self.erasures = self.collection("erasures")
+        self.gone = self.collection("gone")
+        self.audit = self.collection("audit")
+        self.migrations = self.collection("migrations")
 
-    def _collection(self, name: str) -> Collection:
+    def collection(self, name: str) -> Collection:
         collection: Collection = self._database[name]
         return collection
 
@@ -110,17 +91,6 @@ class Database:
     def of_exams(self) -> tuple[Collection, ...]:
         """Whose documents belong to an exam, by `examId`, and go with it. Its log goes by `ActivityLog.delete`."""
         return self.sessions, self.heartbeats, self.orders, self.fates, self.seals
-
-    async def ensure_indexes(self) -> None:
-        """Make the indexes that are not there yet, and drop those that only an earlier version wanted."""
-        with patience():
-            for name, indexes in _INDEXES.items():
-                collection = self._database[name]
-                for old, index in (await collection.index_information()).items():
-                    if old == _EARLIER or "expireAfterSeconds" in index:
-                        await collection.drop_index(old)
-                for keys, options in indexes:
-                    await collection.create_index(keys, **options)
 
     async def ping(self) -> None:
         """Return once the database answers; raises what `is_unavailable` knows otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from models.hints import Hints
 from models.idempotency import Idempotency
 from models.keeping import Retention
 from models.log import ActivityLog
+from models.migrations import migrate
 from models.nodes import Nodes
 from models.orders import Orders
 from models.organisations import Organisations
@@ -32,7 +34,6 @@ from models.sessions import Sessions
 from models.starting import Starting
 from models.tab_limit import TabLimit
 from models.tokens import Tokens
-from models.upgrade import upgrade
 from models.users import Users
 from models.watch import Watch
 
@@ -129,11 +130,10 @@ class Store:
             exports=Exports(database, log, sessions, heartbeats, commands, seals, audit),
         )
 
-    async def open(self) -> None:
-        """Ensure the indexes and take up what an earlier process left."""
+    async def open(self, prepare: Callable[[Database], Awaitable[object]] = migrate) -> None:
+        """Let `prepare` see to the database, and take up what an earlier process left."""
         await self.database.ping()
-        await self.database.ensure_indexes()
-        await upgrade(self.database)
+        await prepare(self.database)
         down = await self.nodes.begin()
         await self.heartbeats.open()
         await self.watch.open(await self.recovery.recover(down))

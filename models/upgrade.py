@@ -1,4 +1,4 @@
-"""Documents as an earlier version left them, brought to what this one expects. Done at each start; twice is once."""
+"""A migration: documents from before there was supervision get what it expects. Done twice is done once."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ from handlers.sign_ins import SIGN_INS, SignIns
 from handlers.socket_limits import Refused, SocketLimits, SocketRates
 from models.database import Database
 from models.errors import ProctoringError, Unavailable
+from models.migrations import check, migrate
 from models.passwords import Passwords
 from models.store import Store
 from server.draining import drain
@@ -57,6 +58,7 @@ from server.pages import add_pages
 from server.redis_hints import RedisHints
 from server.settings import Settings
 
+PREPARE: Final = {"auto": migrate, "check": check}
 NAMESPACES: Final = (ExamNamespace, ProctorNamespace)
 _ROUTES: Final = (
     auth_routes,
@@ -136,7 +138,7 @@ def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -
     app[meta_routes.ASYNCAPI] = make_asyncapi(NAMESPACES)
     _allow_origins(app, settings.cors_origins)
     add_pages(app, settings.ws_port)
-    app.cleanup_ctx.append(lambda _: _lifespan(store, connections, following, pace))
+    app.cleanup_ctx.append(lambda _: _lifespan(settings, store, connections, following, pace))
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
     server.attach(sockets)
@@ -149,19 +151,28 @@ def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -
 @contextlib.asynccontextmanager
 async def command_store(settings: Settings) -> AsyncIterator[Store]:
     """The store for a command that works beside a server, or without one."""
-    url = settings.database_url or running_url(settings.data_dir)
-    database = None if url else EmbeddedDatabase(settings.data_dir)
     async with contextlib.AsyncExitStack() as stack:
-        if database:
-            stack.push_async_callback(database.stop)
-            await database.start()
-        store = make_store(settings, url or (database.url if database else ""))
+        store = make_store(settings, await stack.enter_async_context(database_url(settings)))
         stack.callback(store.database.close)
         stack.push_async_callback(store.log.close)
         stack.push_async_callback(store.sessions.close)
         stack.push_async_callback(store.audit.close)
-        await store.database.ensure_indexes()
+        await PREPARE[settings.migrate](store.database)
         yield store
+
+
+@contextlib.asynccontextmanager
+async def database_url(settings: Settings) -> AsyncIterator[str]:
+    """Where a command finds the database: DATABASE_URL, or DATA_DIR's, which is started where no server runs on it."""
+    if url := settings.database_url or running_url(settings.data_dir):
+        yield url
+        return
+    database = EmbeddedDatabase(settings.data_dir)
+    try:
+        await database.start()
+        yield database.url
+    finally:
+        await database.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +226,10 @@ def _refusal(connections: Connections, pace: Pace) -> ProctoringError | None:
     return None if wait_s is None else Unavailable("Too many come at once.", round(wait_s * 1000) + 1)
 
 
-async def _lifespan(store: Store, connections: Connections, following: Following, pace: Pace) -> AsyncIterator[None]:
-    await store.open()
+async def _lifespan(
+    settings: Settings, store: Store, connections: Connections, following: Following, pace: Pace
+) -> AsyncIterator[None]:
+    await store.open(PREPARE[settings.migrate])
     connections.open()
     following.open()
     pace.open()

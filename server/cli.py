@@ -27,6 +27,7 @@ from models.fields import Email, Password, parse_id
 from models.store import Store
 from server.app import NAMESPACES, Running, command_store, running
 from server.demo import ensure_demo, may_have_demo
+from server.migrating import add_migrate
 from server.pages import has_pages
 from server.people import add_people
 from server.rehearse.command import add_rehearse
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     create.set_defaults(run=_create_user)
 
+    add_migrate(commands)
     add_rehearse(commands)
     add_people(commands)
     add_seal(commands)

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     ws_port: Port | None = None
     database_url: str | None = None
     redis_url: SecretStr | None = None
+    migrate: Literal["auto", "check"] = "auto"
     jwt_secret: SecretStr | None = None
     jwt_secret_previous: Annotated[list[SecretStr], NoDecode] = []
     seal_key: SecretStr | None = None

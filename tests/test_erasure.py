@@ -188,8 +188,8 @@ class Mortal(Database):
         self.lives, self.after = lives, after
         super().__init__(url)
 
-    def _collection(self, name: str) -> Any:
-        return Watched(super()._collection(name), self)
+    def collection(self, name: str) -> Any:
+        return Watched(super().collection(name), self)
 
 
 class Watched:

@@ -9,8 +9,8 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from models import expiry
-from models.database import _INDEXES
 from models.fields import now
+from models.migrations import INDEXES, MIGRATIONS
 from models.store import Store
 
 DAY = timedelta(days=1)
@@ -65,8 +65,9 @@ async def test_it_goes_by_itself_also_after_the_database_was_away(
 async def test_no_collection_has_a_ttl_index_not_even_from_an_earlier_version(store: Store) -> None:
     await store.database.revocations.drop_indexes()
     await store.database.revocations.create_index([("expiresAt", 1)], expireAfterSeconds=0)
-    await store.database.ensure_indexes()
-    for name in _INDEXES:
-        indexes = await store.database._database[name].index_information()
+    for migration in MIGRATIONS:
+        await migration.run(store.database)
+    for name in INDEXES:
+        indexes = await store.database.collection(name).index_information()
         assert not [index for index in indexes.values() if "expireAfterSeconds" in index], name
     assert "expiresAt_1" in await store.database.revocations.index_information()

@@ -15,6 +15,7 @@ from models.activity import Entry
 from models.database import Database, Stored
 from models.exam_log import ExamLog
 from models.log import ActivityLog
+from models.migrations import drop_former_indexes
 from models.records import Recorded
 from models.store import Store
 from tests.conftest import Organisation, make_exam
@@ -237,6 +238,6 @@ async def test_a_log_that_was_deleted_by_halves_is_deleted_again(store: Store, s
 async def test_an_index_of_an_earlier_version_is_dropped(store: Store) -> None:
     await store.database.activity.create_index([("examId", 1), ("sessionId", 1), ("offset", 1)])
     await store.log.of(EXAM).append(some(30))
-    await store.database.ensure_indexes()
+    await drop_former_indexes(store.database)
     assert list(await store.database.activity.index_information()) == ["_id_"]
     await check(store.database, store.log)

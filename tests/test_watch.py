@@ -17,6 +17,7 @@ from bson import ObjectId
 from models import fields
 from models.database import Database, Stored
 from models.errors import Unavailable
+from models.migrations import migrate
 from models.orders import Wish
 from models.passwords import Passwords
 from models.store import Store
@@ -72,7 +73,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 async def watching(settings: Settings, clock: Clock) -> AsyncIterator[Store]:
     """A store whose watch nobody but the test looks with."""
     store = store_on(settings)
-    await store.database.ensure_indexes()
+    await migrate(store.database)
     yield store
     await shut(store)
     await store.database.drop()
