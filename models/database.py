@@ -1,4 +1,4 @@
-"""The one module that imports Motor: the connection and the collections.
+"""The one module that imports Motor: the connection, the collections, what a failure of it means.
 
 Motor's maintainers ended it in favour of PyMongo's own asynchronous client, which has nearly the same calls, so a
 change of driver is a change of this file. What the queries may use was measured on the embedded database:
@@ -30,7 +30,10 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     WaitQueueTimeoutError,
+    WriteConcernError,
 )
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
 
 from models.errors import Unavailable
 
@@ -41,6 +44,34 @@ Collection: TypeAlias = "AsyncIOMotorCollection[Any]"
 TIMEOUT_MS: Final = 3000
 LONG_S: Final = 120.0  # for what nobody waits for: deleting a whole exam, making an index
 IDS_A_QUERY: Final = 50
+DUPLICATE: Final = 11000  # the code of a write whose unique key is taken
+
+# What a change of primary, or a node that starts or stops, answers for a while, beside what the driver itself tells as
+# a lost connection. In a write's answer too: MongoDB may have begun with it.
+_PASSING: Final = frozenset(
+    {
+        6,  # HostUnreachable
+        7,  # HostNotFound
+        43,  # CursorNotFound: it was another node's
+        64,  # WriteConcernFailed
+        89,  # NetworkTimeout
+        91,  # ShutdownInProgress
+        133,  # FailedToSatisfyReadPreference
+        134,  # ReadConcernMajorityNotAvailableYet
+        175,  # QueryPlanKilled
+        189,  # PrimarySteppedDown
+        237,  # CursorKilled
+        262,  # ExceededTimeLimit
+        9001,  # SocketException
+        10058,  # LegacyNotPrimary
+        10107,  # NotWritablePrimary
+        11600,  # InterruptedAtShutdown
+        11601,  # Interrupted
+        11602,  # InterruptedDueToReplStateChange
+        13435,  # NotPrimaryNoSecondaryOk
+        13436,  # NotPrimaryOrSecondary
+    }
+)
 
 
 async def provide_user(url: str, name: str, password: str) -> None:
@@ -58,10 +89,11 @@ class Database:
     """The collections, on one client. `url` is a MongoDB connection string; its path may name the database."""
 
     def __init__(self, url: str) -> None:
-        self._client: Any = AsyncIOMotorClient(
-            url, tz_aware=True, timeoutMS=TIMEOUT_MS, appname="proctoring-server", retryWrites=True
-        )
-        self._database = self._client.get_default_database("proctoring")
+        self._client: Any = AsyncIOMotorClient(url, tz_aware=True, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
+        # Acked is stored on most nodes, and in their journals: what a primary alone has is undone when it fails.
+        of_url: WriteConcern = self._client.write_concern
+        self.write_concern = WriteConcern("majority", j=True) if of_url.is_server_default else of_url
+        self._database = self._client.get_default_database("proctoring", write_concern=self.write_concern)
         self.organisations = self.collection("organisations")
         self.users = self.collection("users")
         self.exams = self.collection("exams")
@@ -84,8 +116,16 @@ class Database:
         self.migrations = self.collection("migrations")
 
     def collection(self, name: str) -> Collection:
-        collection: Collection = self._database[name]
+        concern = self._lasting if name == "activity" else None
+        collection: Collection = self._database.get_collection(name, read_concern=concern)
         return collection
+
+    @property
+    def _lasting(self) -> ReadConcern:
+        """For what is acked because it was read: what can still be undone is not read. As the URL says, if it does."""
+        of_url: ReadConcern = self._client.read_concern
+        majority = of_url.level is None and self.write_concern.document.get("w") == "majority"
+        return ReadConcern("majority") if majority else of_url
 
     @property
     def of_exams(self) -> tuple[Collection, ...]:
@@ -152,18 +192,21 @@ def patience(seconds: float = LONG_S) -> AbstractContextManager[object]:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` means that the database did not answer, so that a write's outcome is unknown."""
+    """Whether `error` means that the database did not answer, or changes its primary: a write's outcome is unknown."""
     if isinstance(error, BulkWriteError):
-        return bool(error.details.get("writeConcernErrors"))
-    return isinstance(error, Unavailable | ConnectionFailure | WaitQueueTimeoutError) or (
-        isinstance(error, PyMongoError) and error.timeout
+        failed = error.details.get("writeErrors", ())
+        return bool(error.details.get("writeConcernErrors")) or any(one.get("code") in _PASSING for one in failed)
+    if isinstance(error, OperationFailure) and error.code in _PASSING:
+        return True
+    return isinstance(error, Unavailable | ConnectionFailure | WaitQueueTimeoutError | WriteConcernError) or (
+        isinstance(error, PyMongoError) and (error.timeout or error.has_error_label("RetryableWriteError"))
     )
 
 
 def is_duplicate(error: BaseException) -> bool:
     """Whether `error` says that a unique key is taken."""
     if isinstance(error, BulkWriteError):
-        return any(failed.get("code") == 11000 for failed in error.details.get("writeErrors", ()))
+        return any(failed.get("code") == DUPLICATE for failed in error.details.get("writeErrors", ()))
     return isinstance(error, DuplicateKeyError)
 
 

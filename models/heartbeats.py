@@ -19,7 +19,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from models.database import IDS_A_QUERY, Database, Stored, delete_by_ids, find_by_ids, patience
+from models.database import IDS_A_QUERY, Database, Stored, delete_by_ids, find_by_ids, is_unavailable, patience
 from models.fields import now
 from models.groups import Groups
 from models.hints import Hints
@@ -217,7 +217,7 @@ class Heartbeats:
             try:
                 await self._minutes.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                if any(failed["code"] != 11000 for failed in error.details["writeErrors"]):
+                if is_unavailable(error) or any(failed["code"] != 11000 for failed in error.details["writeErrors"]):
                     raise
                 taken = {failed["op"]["_id"] for failed in error.details["writeErrors"]}
                 await self._minutes.bulk_write(

@@ -155,7 +155,7 @@ class Starting:
             await self._collection.insert_many(new.values(), ordered=False)
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
-            if any(one["code"] != 11000 for one in failed):
+            if is_unavailable(error) or any(one["code"] != 11000 for one in failed):
                 raise
             taken = {(one["op"]["examId"], one["op"]["userId"]) for one in failed}
             inserted = {key: one for key, one in new.items() if key not in taken}
