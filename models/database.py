@@ -114,6 +114,7 @@ class Database:
         self.gone = self.collection("gone")
         self.audit = self.collection("audit")
         self.migrations = self.collection("migrations")
+        self.restores = self.collection("restores")
 
     def collection(self, name: str) -> Collection:
         concern = self._lasting if name == "activity" else None

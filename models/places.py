@@ -42,7 +42,7 @@ class Places:
 
     async def load(self, upto: int, note: Mapping[str, bytes]) -> bool:
         """Take up what was noted when the head was `upto`; whether all the segments before it are stored."""
-        ids = [self._id(number) for number in range(upto // _SEGMENT)]
+        ids = segment_ids(self._exam_id, upto)
         if len(await find_by_ids(self._segments, ids, {"_id": 1})) < len(ids):
             return False
         self._kept[upto // _SEGMENT] = _segment(note)
@@ -91,6 +91,11 @@ class Places:
 
     def _id(self, number: int) -> str:
         return f"{self._exam_id}:{number}"
+
+
+def segment_ids(exam_id: ObjectId, upto: int) -> list[str]:
+    """The `_id`s of the segments that are whole with the offset `upto`."""
+    return [f"{exam_id}:{number}" for number in range(upto // _SEGMENT)]
 
 
 def _number(offset: int) -> int:

@@ -1,4 +1,4 @@
-"""The command line: `serve`, `create-user`, `rehearse`, `erase`, `export`, `seal`, `verify`, `asyncapi`."""
+"""The command line: `serve`, `create-user`, and the commands of other files."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from models.errors import ProctoringError
 from models.fields import Email, Password, parse_id
 from models.store import Store
 from server.app import NAMESPACES, Running, command_store, running
+from server.backup import add_backup
 from server.demo import ensure_demo, may_have_demo
 from server.migrating import add_migrate
 from server.pages import has_pages
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_user)
 
     add_migrate(commands)
+    add_backup(commands)
     add_rehearse(commands)
     add_people(commands)
     add_seal(commands)
