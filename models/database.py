@@ -137,6 +137,11 @@ class Database:
         """Return once the database answers; raises what `is_unavailable` knows otherwise."""
         await self._client.admin.command("ping")
 
+    async def admin(self, command: str) -> Stored:
+        """What it answers a command that asks about the database as a whole."""
+        answer: Stored = await self._client.admin.command(command)
+        return answer
+
     async def drop(self) -> None:
         """Delete everything: for tests."""
         with patience():

@@ -73,15 +73,16 @@ async def state_of(database: Database) -> State:
     )
 
 
-async def migrate(database: Database) -> list[Migration]:
-    """Make what is missing, in order; what that was. Conflict as `check` raises it."""
+async def migrate(database: Database, *, again: bool = False) -> list[Migration]:
+    """Make what is missing, or all of it `again`, in order; what that was. Conflict as `check` raises it."""
     state = await state_of(database)
     _check_unknown(state)
-    for migration in state.missing:
+    wanted = list(MIGRATIONS) if again else state.missing
+    for migration in wanted:
         with patience():
             await migration.run(database)
             await _note(database, migration)
-    return state.missing
+    return wanted
 
 
 async def check(database: Database) -> None:

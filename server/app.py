@@ -58,7 +58,7 @@ from server.pages import add_pages
 from server.redis_hints import RedisHints
 from server.settings import Settings
 
-PREPARE: Final = {"auto": migrate, "check": check}
+PREPARE: Final[dict[str, Callable[[Database], Awaitable[object]]]] = {"auto": migrate, "check": check}
 NAMESPACES: Final = (ExamNamespace, ProctorNamespace)
 _ROUTES: Final = (
     auth_routes,

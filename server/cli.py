@@ -28,6 +28,7 @@ from models.store import Store
 from server.app import NAMESPACES, Running, command_store, running
 from server.backup import add_backup
 from server.demo import ensure_demo, may_have_demo
+from server.doctor.command import add_doctor
 from server.migrating import add_migrate
 from server.pages import has_pages
 from server.people import add_people
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_migrate(commands)
     add_backup(commands)
+    add_doctor(commands)
     add_rehearse(commands)
     add_people(commands)
     add_seal(commands)

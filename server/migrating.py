@@ -19,6 +19,7 @@ def add_migrate(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser("migrate", help="make what the database lacks of this version's indexes and documents")
     parser.add_argument("--list", action="store_true", help="say what is done and what is not, and change nothing")
+    parser.add_argument("--again", action="store_true", help="make all, also what is done: where an index was lost")
     parser.set_defaults(run=_migrate)
 
 
@@ -26,7 +27,7 @@ async def _migrate(settings: Settings, arguments: argparse.Namespace) -> int:
     async with database_url(settings) as url:
         with contextlib.closing(Database(url)) as database:
             if not arguments.list:
-                await migrate(database)
+                await migrate(database, again=arguments.again)
             state = await state_of(database)
     for one in MIGRATIONS:
         _say(one.number, one.about, state.done.get(one.number))

@@ -1,0 +1,1 @@
+"""`proctoring-server doctor`."""
