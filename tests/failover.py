@@ -72,6 +72,7 @@ class _Proxy:
         host, _, self._path = url.removeprefix("mongodb://").partition("/")
         self._host, _, self._port = host.partition(":")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> str:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -81,10 +82,10 @@ class _Proxy:
 
     async def close(self) -> None:
         self._server.close()
-        await self._server.wait_closed()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            for writer in self._writers:
+                writer.transport.abort()
+            await asyncio.wait(self._tasks)
 
     def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(client, to_client))
@@ -93,6 +94,8 @@ class _Proxy:
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         database, to_database = await asyncio.open_connection(self._host, int(self._port))
+        writers = {to_client, to_database}
+        self._writers |= writers
         due: dict[int, Failure] = {}  # by the message's number: of what the database carries out
 
         async def ask() -> None:
@@ -119,16 +122,13 @@ class _Proxy:
                 to_client.write(message)
 
         pumps = [asyncio.create_task(ask()), asyncio.create_task(answer())]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            for writer in (to_database, to_client):
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        for writer in writers:
+            writer.close()
+        self._writers -= writers
 
 
 @contextlib.asynccontextmanager
