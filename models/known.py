@@ -28,6 +28,7 @@ from models.summary import Summary
 
 # A guard of what this process saw happen is its own: nobody else repeats it, and `forget` ends it.
 _OWN: Final = ("connected:", "disconnected:", "second_connection:")
+_OF_NOW: Final = {"places", "hands"}  # which notes of earlier versions lack
 _REPEATED_FOR: Final = timedelta(days=1)
 _FOR_A_WHILE: Final = ("request:", "restart:")
 
@@ -129,7 +130,7 @@ class Known:
         # One that is ahead of the log, as after a backup was put back by halves, says nothing.
         if (
             not note
-            or "hands" not in note
+            or not note.keys() >= _OF_NOW
             or not await self._activity.find_one({"_id": record_id(self._exam_id, note["offset"])})
         ):
             return 0
