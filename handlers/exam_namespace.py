@@ -169,7 +169,8 @@ class ExamNamespace(Namespace):
         ahead: set[object] = set()  # what counts towards the tab limit and comes before
         for item in payload.items:
             try:
-                entry = self._entry(connection, session, self._report(item), late=late, ahead=len(ahead))
+                report = self._report(item)
+                entry = self._entry(connection, session, report, *report.content(), late=late, ahead=len(ahead))
                 entries.append(entry)
                 seqs.append(entry.seq)
                 if entry.counted and not await log.has(entry):
@@ -196,8 +197,9 @@ class ExamNamespace(Namespace):
         await self.binding.unbind(connection, reason)
 
     async def _record(self, connection: Connection, report: Report) -> Json:
+        type_, data = report.content()  # whether it is valid is looked at before whether there is a session
         session = _running(connection)
-        recorded = await self.store.log.append(self._entry(connection, session, report))
+        recorded = await self.store.log.append(self._entry(connection, session, report, type_, data))
         await self._follow(connection, [recorded])
         return recorded.ack()
 
@@ -212,9 +214,16 @@ class ExamNamespace(Namespace):
             await self.connections.deadline.keep(lambda: self.store.tab_limit.enforce(exam, session))
 
     def _entry(
-        self, connection: Connection, session: Stored, report: Report, *, late: bool = False, ahead: int = 0
+        self,
+        connection: Connection,
+        session: Stored,
+        report: Report,
+        type_: str,
+        data: Json,
+        *,
+        late: bool = False,
+        ahead: int = 0,
     ) -> Entry:
-        type_, data = report.content()
         traits = self.store.tab_limit.traits(connection.exam, session, type_, data, now(), ahead)
         return entry_of(
             session,

@@ -675,3 +675,12 @@ async def test_a_student_is_never_told_a_severity(school: Organisation, connect:
     assert "medium" not in text
     await student.silence("activity")
     await student.silence("presence")
+
+
+async def test_a_report_that_is_not_valid_is_told_so_before_the_start_too(
+    school: Organisation, connect: Connect
+) -> None:
+    socket = await connect("/exam", school.student.token)
+    for report in ({"type": "reviewed"}, {"type": "tab_change", "data": {"hidden": "perhaps"}}):
+        assert await socket.code("activity", report) == "invalid_payload"
+    assert await socket.code("activity", {"type": "copy"}) == "conflict"
