@@ -124,11 +124,13 @@ class Users:
         """A UserRecord: the user with its organisation, and those of its exams and sessions that `actor` may see."""
         organisation = await self._database.organisations.find_one({"_id": user["organisationId"]})
         assigned = await self._database.exams.find({"users": user["_id"]}).sort("_id", 1).to_list(None)
-        exams = [exam for exam in assigned if sees_exam(actor, exam)]
         sessions = await self._database.sessions.find({"userId": user["_id"]}).sort("_id", 1).to_list(None)
-        if actor.role is not Role.ADMIN:
-            visible = {exam["_id"] for exam in exams}
-            sessions = [session for session in sessions if session["examId"] in visible]
+        known = {exam["_id"]: exam for exam in assigned}
+        # Who was taken off an exam has its session there all the same.
+        known |= await find_by_ids(self._database.exams, {one["examId"] for one in sessions} - known.keys())
+        exams = [exam for exam in assigned if sees_exam(actor, exam)]
+        seen = {exam_id for exam_id, exam in known.items() if sees_exam(actor, exam)}
+        sessions = [session for session in sessions if session["examId"] in seen]
         return shape(User, user) | {
             "organisation": organisation and shape(OrganisationName, organisation),
             "exams": [shape(ExamTitle, exam) for exam in exams],

@@ -147,6 +147,14 @@ async def test_a_users_record_holds_its_organisation_exams_and_sessions(school: 
         assert record["sessions"] == [{"id": session["id"], "examId": school.exam_id, "status": "ACTIVE"}]
 
 
+async def test_a_session_of_who_was_taken_off_the_exam_is_shown_to_those_who_see_it(school: Organisation) -> None:
+    session = await school.student.api.ok("POST", "/routes/proctoring/start", {"examId": school.exam_id})
+    await school.admin.api.ok("POST", f"/routes/exams/{school.exam_id}/users", {"remove": [school.student.id]})
+    for reader, sessions in ((school.admin, [session["id"]]), (school.proctor, [session["id"]]), (school.student, [])):
+        record = await reader.api.ok("GET", f"{PATH}/{school.student.id}")
+        assert (record["exams"], [one["id"] for one in record["sessions"]]) == ([], sessions)
+
+
 async def test_no_answer_holds_a_password_a_hash_or_a_salt(school: Organisation, http: Any) -> None:
     for path in (PATH, f"{PATH}/{school.student.id}", ME):
         headers = {"Authorization": f"Bearer {school.admin.token}"}
