@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint lint-deploy bench pages screenshots types clean
+.PHONY: run test lint lint-deploy bench pages screenshots types authorisation clean
 
 run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
@@ -37,6 +37,10 @@ server/web/ready: web/node_modules/ready $(WEB)
 # README.md's pictures, as the tests see the pages.
 screenshots: $(VENV)/ready-to-test server/web/ready
 	SCREENSHOTS=1 $(BIN)/pytest tests/browser
+
+# Who may what, from the tables that the tests try.
+authorisation: $(VENV)/ready-to-test
+	$(BIN)/python -m tests.authorisation > $@.new && mv $@.new docs/authorisation.md
 
 # The events' types of the client library, from the server's payload models.
 types: $(VENV)/ready web/node_modules/ready

@@ -53,17 +53,22 @@ def one_openapi() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def settings(mongodb: str, tmp_path: Path) -> Settings:
+def make_settings(mongodb: str, data_dir: Path) -> Settings:
+    """Those of a test, on a database of its own."""
     return Settings(
         _env_file=None,
         port=0,
         database_url=f"{mongodb}/test{uuid4().hex}",
         jwt_secret=SECRET,
-        data_dir=tmp_path,
+        data_dir=data_dir,
         pbkdf2_iterations=1,
         rate_limits=False,
     )
+
+
+@pytest.fixture
+def settings(mongodb: str, tmp_path: Path) -> Settings:
+    return make_settings(mongodb, tmp_path)
 
 
 @pytest.fixture
