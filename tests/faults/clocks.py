@@ -1,32 +1,40 @@
-"""The nodes' clock, set by Debian's libfaketime. As when a real one is set, the monotonic clock goes on."""
+"""A clock of the nodes' own that can be set: the server's one clock, `models.fields.now`, is ahead by what a file says.
+
+As when a machine's clock is set, the loop's own goes on. Debian's libfaketime would set the clock of the whole process,
+but what Python sleeps by fails under it.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
-_LIBRARIES: Final = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+_AHEAD: Final = """
+from datetime import timedelta
+from pathlib import Path
 
+from models import fields
 
-def has_faketime() -> bool:
-    return bool(_LIBRARIES)
+real = fields.now
+fields.now = lambda: real() + timedelta(seconds=float(Path({path!r}).read_text()))  # before others import it
+
+from server.cli import main
+
+main()
+"""
 
 
 class Clock:
-    """`settings`: the environment of a process that has this clock."""
+    """`serve`: the command for a node that has this clock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.set(0)
-        self.settings = {
-            "LD_PRELOAD": str(_LIBRARIES[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(path),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        self.serve = (sys.executable, "-c", _AHEAD.format(path=str(path)), "serve")
 
-    def set(self, seconds: int) -> None:
+    def set(self, seconds: float) -> None:
         """Let it be ahead of this machine's by so much."""
         draft = self._path.with_suffix(".new")
-        draft.write_text(f"{seconds:+d}\n", encoding="ascii")
+        draft.write_text(f"{seconds}", encoding="ascii")
         draft.rename(self._path)

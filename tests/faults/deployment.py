@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +40,9 @@ def _stopped(pid: int) -> Iterator[None]:
 class Node:
     """One node. Its port stays the same whenever it is started. `exits`: its status each time it was told to end."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], serve: Sequence[str]) -> None:
         self._folder = folder
+        self._serve = serve
         self.port = free_port()
         self.settings = settings | {"PORT": str(self.port)}
         self._process: asyncio.subprocess.Process | None = None
@@ -65,7 +66,7 @@ class Node:
         self._starts += 1
         folder = self._folder / str(self._starts)
         folder.mkdir(parents=True)
-        self._process = await spawn(_SERVE, folder, self.settings)
+        self._process = await spawn(self._serve, folder, self.settings)
         await listening(self._process, folder)
 
     async def kill(self) -> None:
@@ -99,15 +100,18 @@ class Node:
 class Deployment:
     """All of it. `url`: nginx's, which is where students and consoles come."""
 
-    def __init__(self, folder: Path, database: EmbeddedDatabase, redis: RedisProcess) -> None:
+    def __init__(
+        self, folder: Path, database: EmbeddedDatabase, redis: RedisProcess, disk: Disk | None, clock: Clock | None
+    ) -> None:
+        """`disk`: the database's, where it has one of its own; `clock`: the nodes', where it can be set."""
         self.folder = folder
         self.database = database
         self.redis = redis
         self.networks: list[Network] = []
         self.nodes: list[Node] = []
         self.url = ""
-        self.disk: Disk | None = None  # the database's, where it has one of its own
-        self.clock: Clock | None = None  # the nodes', where it can be set
+        self.disk = disk
+        self.clock = clock
 
     @property
     def database_url(self) -> str:
@@ -132,9 +136,9 @@ class Deployment:
 
 @contextlib.asynccontextmanager
 async def deployed(
-    folder: Path, interval_ms: int, *, data_dir: Path | None = None, settings: dict[str, str] | None = None
+    folder: Path, interval_ms: int, spread_s: float, disk: Disk | None, clock: Clock | None
 ) -> AsyncIterator[Deployment]:
-    """A deployment within this block. `data_dir`: the database's; `settings`: more of them, for all nodes."""
+    """A deployment within this block. `spread_s`: within which a node that ends lets its clients go."""
     common = {
         "JWT_SECRET": SECRET,
         "RATE_LIMITS": "off",
@@ -142,20 +146,21 @@ async def deployed(
         "LOG_LEVEL": "WARNING",
         "TRUSTED_PROXIES": "127.0.0.1",
         "HEARTBEAT_INTERVAL_MS": str(interval_ms),
+        "DRAIN_SPREAD_S": str(spread_s),
     }
     async with contextlib.AsyncExitStack() as stack:
-        database = EmbeddedDatabase(data_dir or folder / "data", secured=False)
+        database = EmbeddedDatabase(disk.folder if disk else folder / "data", secured=False)
         stack.push_async_callback(database.stop)
         await database.start()
         redis = RedisProcess(folder)
         stack.push_async_callback(redis.kill)
         await redis.start()
-        deployment = Deployment(folder, database, redis)
+        deployment = Deployment(folder, database, redis, disk, clock)
         target = int(database.url.rpartition("/")[0].rpartition(":")[2])
         for number in (1, 2):
             network = await stack.enter_async_context(network_to(target))
             own = {"DATABASE_URL": f"mongodb://127.0.0.1:{network.port}/proctoring", "REDIS_URL": redis.url}
-            node = Node(folder / f"node{number}", common | own | (settings or {}))
+            node = Node(folder / f"node{number}", common | own, clock.serve if clock else _SERVE)
             stack.push_async_callback(node.kill)
             deployment.networks.append(network)
             deployment.nodes.append(node)

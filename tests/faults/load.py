@@ -19,7 +19,10 @@ _CALLED: Final = ("LATE", "MISSING")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much, and how long. `away_s`: how long what breaks is broken, where it is not for a moment."""
+    """How much, and how long. `away_s`: how long what breaks is broken, where it is not for a moment.
+
+    `spread_s`: within which a node that ends lets its clients go. `timed`: whether students have to be back in time.
+    """
 
     students: int
     consoles: int
@@ -28,6 +31,8 @@ class Size:
     before_s: float
     away_s: float
     after_s: float
+    spread_s: float
+    timed: bool
 
     @property
     def missing_s(self) -> float:
@@ -35,12 +40,32 @@ class Size:
         return 4 * self.interval_ms / 1000
 
 
-SMALL = Size(students=40, consoles=3, interval_ms=3000, arrive_s=1.0, before_s=1.5, away_s=2.5, after_s=2.5)
+SMALL = Size(
+    students=40,
+    consoles=3,
+    interval_ms=3000,
+    arrive_s=1.0,
+    before_s=1.0,
+    away_s=2.5,
+    after_s=1.0,
+    spread_s=2.0,
+    timed=False,
+)
 
 
 def large(students: int, consoles: int) -> Size:
     """As an exam has it."""
-    return Size(students, consoles, 5000, arrive_s=max(3.0, students / 50), before_s=8.0, away_s=10.0, after_s=15.0)
+    return Size(
+        students,
+        consoles,
+        interval_ms=5000,
+        arrive_s=max(3.0, students / 50),
+        before_s=8.0,
+        away_s=10.0,
+        after_s=15.0,
+        spread_s=10.0,
+        timed=True,
+    )
 
 
 class WatchingConsole(Console):
@@ -92,7 +117,7 @@ class Load:
             await student.start()
 
         await asyncio.gather(*map(one, self.students))
-        seconds = 2 * self.size.before_s + self.size.away_s
+        seconds = 1.5 * (self.size.before_s + self.size.away_s)
         self._supervising = asyncio.create_task(self.supervisor.supervise(self.students, seconds))
         self._taking_part = [asyncio.create_task(self._take_part(student)) for student in self.students]
 
@@ -130,6 +155,6 @@ class Load:
     async def strike(self, work: Any) -> None:
         """Let `work` break something while all take part."""
         await asyncio.sleep(self.size.before_s)
-        self.struck = time.perf_counter()
+        self.struck = self.struck or time.perf_counter()
         await work
         await asyncio.sleep(self.size.after_s)
