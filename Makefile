@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint lint-deploy bench pages screenshots types authorisation clean
+.PHONY: run test lint lint-deploy bench chaos pages screenshots types authorisation clean
 
 run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
@@ -50,6 +50,10 @@ types: $(VENV)/ready web/node_modules/ready
 bench: ARGS ?= --save
 bench: $(VENV)/ready-to-measure bench/peers/node/node_modules/ready
 	$(BIN)/python -m bench $(ARGS)
+
+# See docs/faults.md. `make chaos ARGS="--students 1000 --consoles 10"` as an exam has it.
+chaos: $(VENV)/ready-to-test
+	$(BIN)/python -m tests.faults $(ARGS)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
