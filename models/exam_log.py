@@ -98,7 +98,7 @@ class ExamLog:
                 for record in records:
                     self._known.add(record)
                 self.head += len(records)
-                self._opened = not records
+                self._opened = len(records) < MAX_READ
 
     async def fresh(self) -> None:
         """Have seen all that any node had stored before this was called."""
@@ -269,11 +269,16 @@ class ExamLog:
         return askers
 
     async def _catch_up(self) -> None:
-        """Read on from the head until all is seen, and resolve what the insert that failed had stored."""
-        most = MAX_READ if self._unsure else _PROBE
-        while records := await read_offsets(self._activity, self._exam_id, self.head, self.head + most):
-            most = min(2 * most, MAX_READ)
-            await self._hand_over(records)
+        """Read on from the head to the log's end, and resolve what the insert that failed had stored.
+
+        Once it was the end: while others write, there is more after every read, and whoever waits would wait for ever.
+        """
+        most, ended = MAX_READ if self._unsure else _PROBE, False
+        while not ended:
+            records = await read_offsets(self._activity, self._exam_id, self.head, self.head + most)
+            ended, most = len(records) < most, MAX_READ
+            if records:
+                await self._hand_over(records)
             for record in records:
                 if record["id"] in self._unsure:
                     _resolve(self._unsure[record["id"]], record)

@@ -17,6 +17,7 @@ from models.activity import Entry
 from models.database import Stored
 from models.errors import ProctoringError, Unavailable
 from models.exam_log import ExamLog
+from models.hints import Hints
 from models.offsets import read_offsets
 from models.records import Recorded, record_of
 from models.store import Store
@@ -153,6 +154,31 @@ async def test_what_a_session_was_written_before_its_log_was_opened_is_not_forgo
     said = entry(once="request:1", source="proctor", type="chat", data={"text": "Hello", "to": "student"})
     await Log(store).append(said)
     assert [record["data"]["text"] for record in await Log(store).log.chat(SESSION, 0, 10)] == ["Hello"]
+
+
+@pytest.mark.parametrize("at", ["opening", "following"])
+async def test_whoever_sees_what_is_stored_ends_though_another_process_stores_more_with_every_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    other, hints = ExamLog(store.database, EXAM, ()), Hints()
+    hints.shared = True
+    log = ExamLog(store.database, EXAM, (), hints)
+    await other.append(entries(60, numbered=False))
+    if at == "following":
+        await log.open()
+        await other.append(entries(60, numbered=False))
+    head = other.head
+
+    async def read(*what: Any) -> list[Stored]:
+        records = await read_offsets(*what)
+        await other.append([entry()])
+        return records
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exam_log, "read_offsets", read)
+        async with asyncio.timeout(5):
+            await log.fresh()
+    assert log.head >= head
 
 
 async def test_the_last_number_is_right_also_where_the_outcome_of_a_write_is_not_known_yet(
