@@ -25,7 +25,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from models.activity import Entry
-from models.database import Database, Stored, is_duplicate, is_unavailable
+from models.database import IDS_A_QUERY, Database, Stored, is_duplicate, is_unavailable
 from models.errors import ProctoringError, Unavailable
 from models.forgetting import Gone
 from models.groups import Groups
@@ -273,10 +273,11 @@ class ExamLog:
 
         Once it was the end: while others write, there is more after every read, and whoever waits would wait for ever.
         """
-        most, ended = MAX_READ if self._unsure else _PROBE, False
+        most, ended = IDS_A_QUERY if self._unsure else _PROBE, False
         while not ended:
             records = await read_offsets(self._activity, self._exam_id, self.head, self.head + most)
-            ended, most = len(records) < most, MAX_READ
+            # Little by little at first: mostly that is all, and what is handed over stays so where patience ends.
+            ended, most = len(records) < most, min(max(IDS_A_QUERY, 2 * most), MAX_READ)
             if records:
                 await self._hand_over(records)
             for record in records:

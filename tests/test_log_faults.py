@@ -156,6 +156,26 @@ async def test_what_a_session_was_written_before_its_log_was_opened_is_not_forgo
     assert [record["data"]["text"] for record in await Log(store).log.chat(SESSION, 0, 10)] == ["Hello"]
 
 
+async def test_a_log_that_is_far_behind_catches_up_though_no_look_has_the_time_for_all_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(activity: Any, exam_id: ObjectId, since: int, until: int) -> list[Stored]:
+        await asyncio.sleep((until - since) / 500)
+        return await read_offsets(activity, exam_id, since, until)
+
+    monkeypatch.setattr(exam_log, "_PATIENCE_S", 0.5)
+    other, hints = ExamLog(store.database, EXAM, ()), Hints()
+    hints.shared = True
+    log = ExamLog(store.database, EXAM, (), hints)
+    await log.open()
+    await other.append(entries(400, numbered=False))
+    monkeypatch.setattr(exam_log, "read_offsets", read)
+    for _ in range(20):
+        with contextlib.suppress(Unavailable):
+            await log.fresh()
+    assert log.head == 400
+
+
 @pytest.mark.parametrize("at", ["opening", "following"])
 async def test_whoever_sees_what_is_stored_ends_though_another_process_stores_more_with_every_read(
     store: Store, monkeypatch: pytest.MonkeyPatch, at: str
