@@ -64,7 +64,7 @@ $(VENV)/ready: $(BIN)/python $(CHANGED_BY)
 	@touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,otel,dev]'
 	@touch $@
 
 $(VENV)/deploy/ready: deploy/lint-requirements.txt

@@ -59,6 +59,12 @@ def counted(address: str | None) -> str:
     return str(parsed) if parsed else "unknown"
 
 
+def is_in(peer: str | None, networks: Sequence[Network]) -> bool:
+    """Whether an address, as a request has it, belongs to one of these networks."""
+    address = _parse(peer or "")
+    return address is not None and _is_in(address, networks)
+
+
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 

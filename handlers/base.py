@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from handlers.auditing import audited_event
 from handlers.connections import Connection, Connections
+from models import trail
 from models.actors import Actor, Role
 from models.database import Stored, is_unavailable
 from models.errors import (
@@ -38,6 +39,7 @@ from models.errors import (
 )
 from models.fields import Document, Payload
 from models.idempotency import Key
+from models.measures import OK, UNKNOWN, Measures
 from models.store import Store
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ def to_error(error: Exception) -> ProctoringError:
     if is_unavailable(error):
         logger.warning("the database does not answer: %s", error)
         return Unavailable()
-    request_id = uuid4().hex
+    request_id = trail.request_id()
     logger.error("request %s failed", request_id, exc_info=error, extra={"requestId": request_id})
     return Internal(f"Something went wrong on our side; the request id is {request_id}.")
 
@@ -141,6 +143,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
         super().__init__(self.path)
         self.store = store
         self.connections = connections
+        self._measured = store.measures.events(self.path)
 
     async def _enter(self, connection: Connection, exam_id: ObjectId) -> Stored:
         """The exam, which the connection takes part in from here on; NotFound where the actor may not see it.
@@ -169,10 +172,16 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             return await self._connect(sid, *args)
         if name == "disconnect" and not self.server.manager.is_connected(sid, self.namespace):
             return await self._disconnect(sid, *args)
+        known = self.events.get(name) if isinstance(name, str) else None
+        kind = known.name if known else UNKNOWN
+        began, span = self._measured.begin(kind)
         try:
-            return {"ok": True, "data": await self._dispatch(name, sid, args)}
+            answer, outcome = {"ok": True, "data": await self._dispatch(known, name, sid, args)}, OK
         except Exception as error:  # noqa: BLE001 every event that asks for an ack gets one
-            return {"ok": False, "error": to_error(error).as_dict()}
+            problem = to_error(error)
+            answer, outcome = {"ok": False, "error": problem.as_dict()}, problem.code
+        self._measured.end(kind, outcome, began, span)
+        return answer
 
     async def _connect(self, sid: str, environ: Json, auth: object = None) -> None:
         if self.connections.draining or self.connections.shutting_down:
@@ -187,6 +196,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             client_id = Auth.model_validate(auth).client_id or str(uuid4())
         except Exception as error:
             problem = to_error(error)
+            self.store.measures.connect(self.namespace, problem.code)
             if isinstance(problem, Unavailable | Internal):
                 raise  # closes the transport: clients come back by themselves from that, but not from a refusal
             raise _refusal(problem) from error
@@ -208,6 +218,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
                 allowance=allowance,
             )
         )
+        self.store.measures.connect(self.namespace, OK)
 
     async def _verify(self, token: str) -> Actor:
         """Who the token stands for, also where it is being revoked at this very moment."""
@@ -223,8 +234,7 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
             self.connections.remove(connection)
             self.connections.finish(self.disconnected(connection, reason))
 
-    async def _dispatch(self, name: object, sid: str, args: tuple[Any, ...]) -> Json:
-        known = self.events.get(name) if isinstance(name, str) else None
+    async def _dispatch(self, known: Event | None, name: object, sid: str, args: tuple[Any, ...]) -> Json:
         connection = self.connections.get(sid)
         if known is None:
             if connection is not None:
@@ -284,12 +294,15 @@ class Namespace(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketi
 class Elsewhere(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio ships no types
     """Every other namespace: refused, in the contract's shape."""
 
-    def __init__(self) -> None:
+    def __init__(self, measures: Measures) -> None:
         super().__init__("*")
+        self._measures = measures
 
     async def trigger_event(self, name: str, namespace: str, *_: Any) -> None:
         if name == "connect":
-            raise _refusal(NotFound("No such namespace; there are /exam and /proctor."))
+            problem = NotFound("No such namespace; there are /exam and /proctor.")
+            self._measures.connect(UNKNOWN, problem.code)
+            raise _refusal(problem)
 
 
 def _refusal(problem: ProctoringError) -> Exception:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -93,6 +94,10 @@ class Connections:
 
     def get(self, sid: str) -> Connection | None:
         return self._by_sid.get(sid)
+
+    def count(self) -> Counter[str]:
+        """How many there are by namespace."""
+        return Counter(connection.namespace for connection in self._by_sid.values())
 
     def remove(self, connection: Connection) -> None:
         connection.closed = True

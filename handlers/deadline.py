@@ -23,6 +23,11 @@ class Deadline:
     def __init__(self) -> None:
         self._late: dict[Hashable, asyncio.Task[Any]] = {}
 
+    @property
+    def late(self) -> int:
+        """How much work goes on for which nobody waits any more."""
+        return len(self._late)
+
     async def keep(self, work: Callable[[], Coroutine[Any, Any, _T]], key: Hashable = None) -> _T:
         """The result of `work()`. With a `key`: of what goes on under that key, where something does."""
         task: asyncio.Task[_T] | None = self._late.get(key)

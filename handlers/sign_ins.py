@@ -45,6 +45,7 @@ Found = TypeVar("Found")
 _LET_IN: Final = RateLimitItemPerDay(1, 90)
 _GIVEN: Final = RateLimitItemPerMinute(1, 15)
 _AT_ONCE_MS: Final = 1000  # to wait where only tries that are under way are in the way
+_FAILURES: Final = "sign_in_failures"  # and those in doubt
 _REFUSAL: Final = "Too many sign-ins failed; wait a little."
 
 

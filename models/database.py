@@ -35,7 +35,9 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from models.driver import Listening
 from models.errors import Unavailable
+from models.measures import Measures
 
 Stored = dict[str, Any]
 Filter = Mapping[str, Any]
@@ -86,10 +88,19 @@ async def provide_user(url: str, name: str, password: str) -> None:
 
 
 class Database:
-    """The collections, on one client. `url` is a MongoDB connection string; its path may name the database."""
+    """The collections, on one client. `url` is a MongoDB connection string; its path may name the database. Whoever
+    works with it finds in `measures` where to count what that costs.
+    """
 
-    def __init__(self, url: str) -> None:
-        self._client: Any = AsyncIOMotorClient(url, tz_aware=True, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
+    def __init__(self, url: str, measures: Measures | None = None) -> None:
+        self.measures = measures or Measures()
+        self._client: Any = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            timeoutMS=TIMEOUT_MS,
+            appname="proctoring-server",
+            event_listeners=[Listening(self.measures)],
+        )
         # Acked is stored on most nodes, and in their journals: what a primary alone has is undone when it fails.
         of_url: WriteConcern = self._client.write_concern
         self.write_concern = WriteConcern("majority", j=True) if of_url.is_server_default else of_url

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Final
 
 from bson import ObjectId
@@ -84,6 +85,7 @@ class ExamLog:
         self._known = Known(database, exam_id)
         self._noting: asyncio.Task[None] | None = None
         self.places = self._known.places
+        self._store = database.measures.commits("activity").over(self._insert)
         self.head = self._noted = 0
 
     async def open(self) -> None:
@@ -172,7 +174,12 @@ class ExamLog:
         self._waiting.extend(waiting)
         self._bytes += sum(one.entry.size for one in waiting)
         if not self._writing:
-            self._writer = asyncio.create_task(self._write())
+            self._writer = asyncio.create_task(self._write(), context=Context())  # it is nobody's alone
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for their commit to begin."""
+        return len(self._waiting)
 
     @property
     def idle(self) -> bool:
@@ -221,7 +228,7 @@ class ExamLog:
                         await self._catch_up()
                     if records := self._number(batch):
                         began = asyncio.get_running_loop().time()
-                        await self._insert(records)
+                        await self._store(records)
                         self._others.wrote(began)
                         await self._hand_over([record for _, record in records])
                         for one, record in records:

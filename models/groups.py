@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Final, Generic, TypeVar
 
 from models.database import Collection, Stored, find_by_ids
@@ -64,10 +65,15 @@ class Groups(Generic[Item, Result]):
         self._waiting.append((item, future, self._loop.time()))
         if self._worker is None:
             self._enough.clear()
-            self._worker = self._loop.create_task(self._run())
+            self._worker = self._loop.create_task(self._run(), context=Context())  # it is nobody's alone
         elif len(self._waiting) == _ENOUGH:
             self._enough.set()
         return future
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for their group to begin."""
+        return len(self._waiting)
 
     async def close(self) -> None:
         """Wait until nothing waits any more."""

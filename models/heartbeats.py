@@ -52,7 +52,8 @@ class Heartbeats:
         self._groups = database.heartbeat_groups
         self._minutes = database.heartbeats
         self._sessions = database.sessions
-        self._beats = Groups(self._store, _MOST_A_GROUP, gather_s=_GATHER_S)
+        store = database.measures.commits("heartbeats").over(self._store)
+        self._beats = Groups(store, _MOST_A_GROUP, gather_s=_GATHER_S)
         self._unfolded: dict[int, Beats] = defaultdict(lambda: defaultdict(list))
         self._exams: dict[ObjectId, ObjectId] = {}
         self._folding = Periodic(60, self._fold_what_is_over, "folding heartbeats")
@@ -98,6 +99,11 @@ class Heartbeats:
         await self._telling.close()
         await self._folding.close()
         await self._beats.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their group to begin."""
+        return self._beats.waiting
 
     async def beat(self, session_id: ObjectId, exam_id: ObjectId) -> datetime:
         """Record one heartbeat; returns its moment once it is stored."""

@@ -160,5 +160,5 @@ def _taken() -> Conflict:
 def _refusal(failure: Mapping[str, Any]) -> Exception:
     if failure["code"] == _DUPLICATE:
         return _taken()
-    logger.error("an account could not be stored: %s", failure.get("errmsg"))
+    logger.error("an account could not be stored: code %s", failure["code"])
     return Unavailable()

@@ -44,6 +44,11 @@ class ActivityLog:
         self._used[exam_id] = time
         return log
 
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for their commit to begin, of all exams."""
+        return sum(log.waiting for log in self._logs.values())
+
     async def follow(self, exam_ids: Iterable[ObjectId]) -> None:
         """See what other nodes stored in those of these logs that are open here."""
         await asyncio.gather(*(self._logs[one].fresh() for one in set(exam_ids) if one in self._logs))

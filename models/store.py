@@ -19,6 +19,7 @@ from models.hints import Hints
 from models.idempotency import Idempotency
 from models.keeping import Retention
 from models.log import ActivityLog
+from models.measures import Measures
 from models.migrations import migrate
 from models.nodes import Nodes
 from models.orders import Orders
@@ -41,6 +42,7 @@ from models.watch import Watch
 @dataclass(frozen=True, slots=True)
 class Store:
     database: Database
+    measures: Measures
     passwords: Passwords
     tokens: Tokens
     organisations: Organisations
@@ -101,6 +103,7 @@ class Store:
         redaction = Redaction(database, log, seals, forgetting)
         return cls(
             database=database,
+            measures=database.measures,
             passwords=passwords,
             tokens=Tokens(database, secret, token_ttl),
             organisations=organisations,

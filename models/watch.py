@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -80,6 +81,11 @@ class Watch:
 
     def __len__(self) -> int:
         return len(self._watched)
+
+    def states(self) -> Counter[tuple[str, str]]:
+        """How many of the watched there are by connectivity and status."""
+        sessions = (one.session for one in self._watched.values())
+        return Counter((session["connectivity"], session["status"]) for session in sessions)
 
     async def open(self, live: Iterable[Stored]) -> None:
         """Watch from here on, beginning with the sessions that an earlier process left."""

@@ -38,6 +38,7 @@ from handlers.handshakes import HandshakeRates, Handshakes
 from handlers.http import CONNECTIONS, PACE, REFUSE_COMMON_PASSWORDS, STORE, errors, paced
 from handlers.http_payload import MAX_BODY
 from handlers.limits import LIMITS, Limits, Rates, Windows
+from handlers.observing import HEADER, observed
 from handlers.openapi import make_openapi
 from handlers.pace import Pace
 from handlers.proctor_namespace import ProctorNamespace
@@ -46,17 +47,20 @@ from handlers.sign_ins import SIGN_INS, SignIns
 from handlers.socket_limits import Refused, SocketLimits, SocketRates
 from models.database import Database
 from models.errors import ProctoringError, Unavailable
+from models.measures import Measures, Tracer
 from models.migrations import check, migrate
 from models.passwords import Passwords
 from models.store import Store
 from server.draining import drain
 from server.embedded import EmbeddedDatabase, running_url
 from server.engine import make_server
-from server.limiting import bounds_of, counters_of, rates_of, uncounted
+from server.limiting import bounds_of, counters_of, rates_of
 from server.listening import Factory, Listener
+from server.metrics import STATE, State, metrics_app
 from server.pages import add_pages
 from server.redis_hints import RedisHints
 from server.settings import Settings
+from server.tracing import OpenTelemetry
 
 PREPARE: Final[dict[str, Callable[[Database], Awaitable[object]]]] = {"auto": migrate, "check": check}
 NAMESPACES: Final = (ExamNamespace, ProctorNamespace)
@@ -75,10 +79,10 @@ _ROUTES: Final = (
 _CLOSE_S: Final = 5
 
 
-def make_store(settings: Settings, database_url: str) -> Store:
+def make_store(settings: Settings, database_url: str, tracer: Tracer | None = None) -> Store:
     passwords = Passwords(settings.pbkdf2_iterations, settings.pbkdf2_keylen, settings.pbkdf2_digest)
     store = Store.on(
-        Database(database_url),
+        Database(database_url, Measures(tracer)),
         passwords,
         settings.secret(),
         timedelta(hours=settings.token_ttl_hours),
@@ -100,10 +104,15 @@ class Apps:
     drain: Callable[[], Awaitable[None]]
 
 
-def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -> Apps:
-    """All of the server but its listening. `refused` is told of each refusal, by the name of the setting."""
+def create_app(settings: Settings, store: Store, refused: Refused | None = None) -> Apps:
+    """All of the server but its listening. `refused` is told of each refusal, by the name of the setting; without it
+    the metrics are.
+    """
+    refused = refused or store.measures.refused
     handshakes = Handshakes(rates_of(settings, HandshakeRates), refused)
-    server = make_server(settings.used_transports, settings.cors_origins, bounds_of(settings), handshakes, refused)
+    server = make_server(
+        settings.used_transports, settings.cors_origins, bounds_of(settings), handshakes, refused, store.measures
+    )
     connections = Connections(server, store.hints, SocketLimits(rates_of(settings, SocketRates), refused))
     following = Following(store, connections, store.hints)
     store.nodes.on_back(following.look)
@@ -121,9 +130,11 @@ def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -
     store.sessions.subscribe(binding.sessions)
     server.register_namespace(ExamNamespace(store, connections, binding, delivery, pace))
     server.register_namespace(ProctorNamespace(store, connections, broadcast))
-    server.register_namespace(Elsewhere())
+    server.register_namespace(Elsewhere(store.measures))
 
-    first = [behind(settings.trusted_proxies), paced] if settings.trusted_proxies else [paced]
+    first = [observed(store.measures, settings.trusted_proxies, log=settings.log_requests), paced]
+    if settings.trusted_proxies:
+        first.insert(1, behind(settings.trusted_proxies))
     app = web.Application(middlewares=[*first, errors], client_max_size=MAX_BODY)
     app[STORE] = store
     app[CONNECTIONS] = connections
@@ -141,6 +152,7 @@ def create_app(settings: Settings, store: Store, refused: Refused = uncounted) -
     app.cleanup_ctx.append(lambda _: _lifespan(settings, store, connections, following, pace))
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
+    app[STATE] = State(store, connections, server, tuple(one.path for one in NAMESPACES))
     server.attach(sockets)
     for one in {app, sockets}:
         one.on_response_prepare.append(secured(settings.hsts_s))
@@ -181,38 +193,49 @@ class Running:
 
     url: str
     ws_url: str
+    metrics_url: str | None
     store: Store
     database: EmbeddedDatabase | None
     drain: Callable[[], Awaitable[None]]  # let everybody who is connected go; see server/draining.py
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, refused: Refused = uncounted) -> AsyncIterator[Running]:
+async def running(settings: Settings, refused: Refused | None = None) -> AsyncIterator[Running]:
     """Serve within this block. SettingsError where that cannot be."""
     async with contextlib.AsyncExitStack() as stack:
+        tracer = None
+        if settings.otel_exporter_otlp_endpoint:
+            tracer = OpenTelemetry(settings.otel_exporter_otlp_endpoint)
+            stack.push_async_callback(tracer.close)
         database = None
         if settings.database_url is None:
             database = EmbeddedDatabase(settings.data_dir)
             stack.push_async_callback(database.stop)
             await database.start()
-        store = make_store(settings, settings.database_url or (database.url if database else ""))
+        store = make_store(settings, settings.database_url or (database.url if database else ""), tracer)
         if settings.redis_url:
             channel = f"proctoring:{store.database.name}"
             await stack.enter_async_context(RedisHints(settings.redis_url.get_secret_value(), channel, store.hints))
         apps = create_app(settings, store, refused)
-        url = await _listen(stack, apps.app, settings, settings.port)
+        url = await _listen(stack, apps.app, settings.host, settings.port, shared=settings.reuse_port)
         ws_url = url
         if apps.sockets is not apps.app and settings.ws_port is not None:
-            ws_url = await _listen(stack, apps.sockets, settings, settings.ws_port)
-        yield Running(url, ws_url, store, database, apps.drain)
+            ws_url = await _listen(stack, apps.sockets, settings.host, settings.ws_port, shared=settings.reuse_port)
+        metrics_url = None
+        if settings.metrics_port is not None:
+            host = settings.metrics_host or settings.host
+            metrics_url = await _listen(stack, metrics_app(apps.app), host, settings.metrics_port)
+        yield Running(url, ws_url, metrics_url, store, database, apps.drain)
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, settings: Settings, port: int) -> str:
+async def _listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int, *, shared: bool = False
+) -> str:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     factory = cast("Factory", runner.server)
-    listener = await Listener.open(factory, settings.host, port, shared=settings.reuse_port)
+    listener = await Listener.open(factory, host, port, shared=shared)
     stack.callback(listener.close)
     address, port = listener.address
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
@@ -250,7 +273,7 @@ def _allow_origins(app: web.Application, origins: list[str]) -> None:
         return
     options: Any = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call] # its constructor has no types
         allow_headers=("Authorization", "Content-Type", "Idempotency-Key"),
-        expose_headers=("Link", "Location", "Retry-After"),
+        expose_headers=("Link", "Location", "Retry-After", HEADER),
         allow_methods="*",
         max_age=3600,
     )

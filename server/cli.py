@@ -16,7 +16,6 @@ from typing import Any
 
 from bson import ObjectId
 from pydantic import TypeAdapter, ValidationError
-from pythonjsonlogger.json import JsonFormatter
 
 from handlers.asyncapi import make_asyncapi
 from models.actors import Role
@@ -29,6 +28,7 @@ from server.app import NAMESPACES, Running, command_store, running
 from server.backup import add_backup
 from server.demo import ensure_demo, may_have_demo
 from server.doctor.command import add_doctor
+from server.logs import set_up_logs
 from server.migrating import add_migrate
 from server.pages import has_pages
 from server.people import add_people
@@ -48,14 +48,14 @@ def main() -> None:
         sys.exit(arguments.offline(arguments))
     try:
         settings = load_settings()
-        _log(settings)
+        set_up_logs(settings.log_level, settings.log_format)
         sys.exit(run_async(arguments.run(settings, arguments)))
     except SettingsError as error:
         sys.exit(_complain(str(error)))
     except ProctoringError as error:
         sys.exit(_complain(error.message))
     except OSError as error:
-        sys.exit(_complain(f"HOST, PORT, WS_PORT: {error.strerror or error}"))
+        sys.exit(_complain(f"HOST, PORT, WS_PORT, METRICS_HOST, METRICS_PORT: {error.strerror or error}"))
     except Exception as error:
         if is_unavailable(error):
             sys.exit(_complain("DATABASE_URL: the database does not answer"))
@@ -122,6 +122,8 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     async with running(settings) as server:
         await _bootstrap_sales(settings, server.store)
         _say(f"Listening on {server.url}" + (f", Socket.IO on {server.ws_url}" if server.ws_url != server.url else ""))
+        if server.metrics_url:
+            _say(f"Metrics on {server.metrics_url}/metrics")
         if arguments.demo:
             await _show_demo(settings, server)
         _collect_less()
@@ -167,7 +169,7 @@ async def _bootstrap_sales(settings: Settings, store: Store) -> None:
         if settings.common_passwords == "refuse":
             check_password(Role.SALES, password.get_secret_value())
         await store.users.create(ObjectId(), "Sales", email, password.get_secret_value(), Role.SALES, None)
-        _say(f"Made the first SALES account, {email}.")
+        _say("Made the first SALES account, that of BOOTSTRAP_SALES_EMAIL.")
 
 
 async def _create_user(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -195,16 +197,6 @@ def _check(name: str, adapter: TypeAdapter[str], value: str) -> None:
         adapter.validate_python(value)
     except ValidationError as error:
         raise SettingsError(f"{name}: {error.errors()[0]['msg']}") from None
-
-
-def _log(settings: Settings) -> None:
-    handler = logging.StreamHandler()
-    if settings.log_format == "json":
-        fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
-        handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=settings.log_level, handlers=[handler])
 
 
 def _program() -> str:

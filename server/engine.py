@@ -22,6 +22,8 @@ from aiohttp import web
 from handlers.handshakes import Handshakes
 from handlers.socket_limits import Refused
 from models.errors import ProctoringError, RateLimited, Unauthorized
+from models.measures import Measures
+from models.trail import Trail, follow, leave
 from server.bounds import Bounds
 from server.packets import Json, TextPacket, ack, encoded, event_of
 from server.rooms import Rooms
@@ -46,6 +48,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
         self.bounds: Bounds = options.pop("bounds")
         self.refused: Refused = options.pop("refused")
         self._handshakes: Handshakes = options.pop("handshakes")
+        self.measures: Measures = options.pop("measures")
         super().__init__(**options)
 
     async def close(self, eio_sid: str) -> None:
@@ -166,7 +169,15 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
         kept = {"address": request.remote, "user_agent": request.headers.get("User-Agent", "")[:300]}
         await super()._handle_eio_connect(eio_sid, kept)
 
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        token = follow(Trail(eio_sid))  # whoever closes it may be another one
+        try:
+            await super()._handle_eio_disconnect(eio_sid, reason)
+        finally:
+            leave(token)
+
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        follow(Trail(eio_sid))
         try:
             if isinstance(data, str):
                 if eio_sid in self._binary_packet:
@@ -216,9 +227,17 @@ def _refused(refusal: ProctoringError) -> dict[str, Any]:
 
 
 def make_server(
-    transports: list[str], origins: list[str], bounds: Bounds, handshakes: Handshakes, refused: Refused
+    transports: list[str],
+    origins: list[str],
+    bounds: Bounds,
+    handshakes: Handshakes,
+    refused: Refused,
+    measures: Measures,
 ) -> Server:
     """A Socket.IO server. `origins`: who may connect from a browser beside the server's own pages; `*` for all."""
+    # Given none, the libraries write errors a second time, by handlers of their own.
+    quiet = logging.getLogger("server.protocol")
+    quiet.setLevel(logging.ERROR)
     return Server(
         async_mode="aiohttp",
         client_manager=Rooms(),
@@ -230,10 +249,11 @@ def make_server(
         bounds=bounds,
         handshakes=handshakes,
         refused=refused,
+        measures=measures,
         max_http_buffer_size=MAX_FRAME,
         namespaces="*",  # so that an unknown one is refused in the contract's shape
         json=Json,
         serializer=TextPacket,
-        logger=False,
-        engineio_logger=False,
+        logger=quiet,
+        engineio_logger=quiet,
     )

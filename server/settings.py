@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     reuse_port: bool = False
     port: Port = 3000
     ws_port: Port | None = None
+    metrics_host: str | None = None
+    metrics_port: Port | None = None
     database_url: str | None = None
     redis_url: SecretStr | None = None
     migrate: Literal["auto", "check"] = "auto"
@@ -77,6 +79,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = []
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    log_requests: bool = False
+    otel_exporter_otlp_endpoint: str | None = None
     heartbeat_interval_ms: Annotated[int, Field(ge=100, le=600_000)] = 5000
     # What a node took in one go when it was measured, and what it goes on taking; see handlers/pace.py
     connects_per_second: Annotated[float, Field(gt=0)] = 500
@@ -170,10 +174,19 @@ class Settings(BaseSettings):
             raise ValueError("a mongodb:// URL is wanted")
         return value
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("a URL is wanted, http://… or https://…, as OTLP goes over HTTP")
+        return value
+
     @model_validator(mode="after")
     def _fits(self) -> Settings:
         if self.ws_port is not None and self.ws_port == self.port != 0:
             raise ValueError("WS_PORT: is PORT; leave it unset to have Socket.IO on PORT")
+        if self.metrics_port in {self.port, self.ws_port} - {0, None}:
+            raise ValueError("METRICS_PORT: is another one's; the public must not read what is served there")
         if bool(self.bootstrap_sales_email) != bool(self.bootstrap_sales_password):
             raise ValueError("BOOTSTRAP_SALES_EMAIL, BOOTSTRAP_SALES_PASSWORD: set both or neither")
         if self.workers > 1 and self.redis_url is None:

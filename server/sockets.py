@@ -60,6 +60,11 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         """Whether the client is still there, as far as anybody knows."""
         return not (self.closed or self.closing or self._ended)
 
+    @property
+    def queued(self) -> int:
+        """How many bytes wait for the client."""
+        return self._ws.queued if self._ws is not None else self._queued
+
     # Out
 
     def push(self, message: str | bytes, framed: bytes | None = None) -> None:
@@ -80,13 +85,14 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self.queue.put_nowait(pkt)
         self._queued += len(pkt.data or "")
         if self._queued > self.server.bounds.slow_reader_bytes and self.open:
-            self.slow(f"{self._queued} characters wait for its poll")
+            self.slow("bytes", f"{self._queued} characters wait for its poll")
             self._end(self.server.reason.TRANSPORT_ERROR)
 
-    def slow(self, why: str) -> None:
-        """The client does not read, and is cut off for it."""
+    def slow(self, reason: str, why: str) -> None:
+        """The client does not read, and is cut off for it. `reason`: `bytes` or `time`."""
         self.server.refused("slow_readers")
-        logger.warning("a client that reads too slowly is cut off: %s", why)
+        self.server.measures.cut(reason)
+        logger.warning("a client that reads too slowly is cut off: %s", why, extra={"connectionId": self.sid})
 
     async def poll(self) -> list[Packet]:
         packets: list[Packet] = await super().poll()
@@ -110,7 +116,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         elif message == "1":
             self._end(self.server.reason.CLIENT_DISCONNECT)
         else:
-            self._strike(message)
+            self._strike()
 
     def lost(self) -> None:
         """The WebSocket is gone."""
@@ -150,11 +156,11 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             if self._handling is None:
                 self._handling = self._loop.create_task(self.close(abort=True, reason=reason))
 
-    def _strike(self, message: str) -> None:
+    def _strike(self) -> None:
         self._strikes += 1
         self.server.refused("malformed_packets")
         if self._strikes == self.server.bounds.malformed_packets:
-            logger.info("a client that sends what is no packet is closed: %.20r", message)
+            logger.info("a client that sends what is no packet is closed", extra={"connectionId": self.sid})
             self._end(self.server.reason.TRANSPORT_ERROR)
 
     def authenticated(self) -> None:

@@ -60,8 +60,8 @@ class Owner(Protocol):
     def lost(self) -> None:
         """The connection is gone, or going: nothing more comes and nothing more can be sent. Called once."""
 
-    def slow(self, why: str) -> None:
-        """The client does not read, and the connection is cut off for it."""
+    def slow(self, reason: str, why: str) -> None:
+        """The client does not read, and is cut off: too many `bytes` wait for it, or for too long a `time`."""
 
 
 class WebSocket(asyncio.Protocol):
@@ -108,6 +108,11 @@ class WebSocket(asyncio.Protocol):
         """Whether messages still come and go."""
         return self._owner is not None
 
+    @property
+    def queued(self) -> int:
+        """How many bytes wait for the client; 0 where the connection is gone."""
+        return 0 if self._owner is None else self._transport.get_write_buffer_size()
+
     def write(self, framed: bytes) -> None:
         """Send what `frame` made; nothing where the connection is gone. Cuts a client off for whom too much waits."""
         if self._owner is not None:
@@ -115,7 +120,7 @@ class WebSocket(asyncio.Protocol):
             if self._stalled_since is not None:
                 waiting = self._transport.get_write_buffer_size()
                 if waiting > self._bounds.slow_reader_bytes:
-                    self._cut_off(f"{waiting} bytes wait for it")
+                    self._cut_off("bytes", f"{waiting} bytes wait for it")
 
     def pause(self) -> None:
         """Read no more for now."""
@@ -146,11 +151,11 @@ class WebSocket(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Cut off a client that has not read for too long. `now`: the loop's clock, in seconds."""
         if self._stalled_since is not None and now - self._stalled_since > self._bounds.slow_reader_s:
-            self._cut_off(f"it has not kept up for {self._bounds.slow_reader_s:.0f} s")
+            self._cut_off("time", f"it has not kept up for {self._bounds.slow_reader_s:.0f} s")
 
-    def _cut_off(self, why: str) -> None:
+    def _cut_off(self, reason: str, why: str) -> None:
         if self._owner is not None:
-            self._owner.slow(why)
+            self._owner.slow(reason, why)
         self.abort()
 
     def _let_go(self) -> None:

@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from handlers.handshakes import Handshakes
+from models.measures import Measures
 from server import websocket
 from server.bounds import Bounds
 from server.engine import Server, make_server
@@ -93,7 +94,7 @@ async def engine() -> AsyncIterator[Engine]:
     refused: Counter[str] = Counter()
     tell = lambda limit: refused.update([limit])  # noqa: E731
     bounds = Bounds(10, 4 * 1024 * 1024, 30, 3, refusals=None)
-    server = make_server(["polling", "websocket"], [], bounds, Handshakes(None, tell), tell)
+    server = make_server(["polling", "websocket"], [], bounds, Handshakes(None, tell), tell, Measures())
     room, app = Room(), web.Application()
     server.register_namespace(room)
     server.attach(app)
@@ -126,8 +127,8 @@ async def deaf(engine: Engine) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
 def masked(text: str) -> bytes:
     """A text frame of a client, masked with zeros."""
     payload = text.encode()
-    assert len(payload) < 126
-    return bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload
+    length = bytes((0x80 | len(payload),)) if len(payload) < 126 else bytes((0x80 | 126,)) + len(payload).to_bytes(2)
+    return b"\x81" + length + b"\0\0\0\0" + payload
 
 
 async def until(holds: Any) -> None:

@@ -49,6 +49,7 @@ class Database:
     """The store's database, as far as heartbeats go."""
 
     def __init__(self, store: Store) -> None:
+        self.measures = store.database.measures
         self.heartbeat_groups = Collection(store.database.heartbeat_groups)
         self.heartbeats = Collection(store.database.heartbeats)
         self.sessions = Collection(store.database.sessions)

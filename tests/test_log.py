@@ -78,6 +78,7 @@ class Log:
     """An ExamLog as one process has it, with its own collection and subscriber."""
 
     def __init__(self, store: Store) -> None:
+        self.measures = store.database.measures
         self.activity = Collection(store.database.activity)
         self.log_notes: Any = store.database.log_notes
         self.places: Any = store.database.places
