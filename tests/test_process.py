@@ -122,7 +122,7 @@ async def test_a_port_that_is_taken_ends_with_a_clear_line(tmp_path: Path) -> No
         port = server.url.rpartition(":")[2]
         status, _, err = await run("serve", cwd=tmp_path, PORT=port, DATA_DIR="elsewhere")
         assert status == 2
-        assert err.splitlines()[-1].startswith("proctoring-server: HOST, PORT, WS_PORT: ")
+        assert err.splitlines()[-1].startswith("proctoring-server: HOST, PORT, WS_PORT, METRICS_HOST, METRICS_PORT: ")
 
 
 async def test_a_database_url_that_nothing_answers_ends_with_a_clear_line(tmp_path: Path) -> None:
