@@ -125,7 +125,7 @@ def create_app(settings: Settings, store: Store, refused: Refused | None = None)
     for subscriber in (connections.erased, broadcast.erased):
         store.forgetting.subscribe(subscriber)
     pace = Pace(store.heartbeats, settings.heartbeat_interval_ms, settings.connects_per_second, settings.connects_burst)
-    server.eio.refuse = lambda: _refusal(connections, pace)
+    server.eio.refuse = lambda: _refusal(connections, pace, store.measures)
     binding = Binding(server, store, connections, pace)
     store.sessions.subscribe(binding.sessions)
     server.register_namespace(ExamNamespace(store, connections, binding, delivery, pace))
@@ -152,7 +152,7 @@ def create_app(settings: Settings, store: Store, refused: Refused | None = None)
     app.cleanup_ctx.append(lambda _: _lifespan(settings, store, connections, following, pace))
     sockets = app if settings.ws_port is None else web.Application(middlewares=first)
     sockets[CONNECTIONS] = connections
-    app[STATE] = State(store, connections, server, tuple(one.path for one in NAMESPACES))
+    app[STATE] = State(store, connections, server, pace)
     server.attach(sockets)
     for one in {app, sockets}:
         one.on_response_prepare.append(secured(settings.hsts_s))
@@ -241,12 +241,15 @@ async def _listen(
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def _refusal(connections: Connections, pace: Pace) -> ProctoringError | None:
+def _refusal(connections: Connections, pace: Pace, measures: Measures) -> ProctoringError | None:
     """Why a new Socket.IO connection is not taken now; None where it is."""
     if connections.draining:
         return Unavailable("The server is shutting down.", 1000)
     wait_s = pace.refuses_for()
-    return None if wait_s is None else Unavailable("Too many come at once.", round(wait_s * 1000) + 1)
+    if wait_s is None:
+        return None
+    measures.refused("connects_per_second")
+    return Unavailable("Too many come at once.", round(wait_s * 1000) + 1)
 
 
 async def _lifespan(

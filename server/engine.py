@@ -22,7 +22,7 @@ from aiohttp import web
 from handlers.handshakes import Handshakes
 from handlers.socket_limits import Refused
 from models.errors import ProctoringError, RateLimited, Unauthorized
-from models.measures import Measures
+from models.measures import UNKNOWN, Measures
 from models.trail import Trail, follow, leave
 from server.bounds import Bounds
 from server.packets import Json, TextPacket, ack, encoded, event_of
@@ -71,9 +71,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
         try:
             place = self._handshakes.enter(environ["aiohttp.request"].remote)
         except RateLimited as error:
+            self.measures.connect(UNKNOWN, error.code)
             return _refused(error)
         if refusal := self.refuse():
             place.leave()
+            self.measures.connect(UNKNOWN, refusal.code)
             return _refused(refusal)
         if self.start_service_task:
             self.start_service_task = False

@@ -16,8 +16,11 @@ from prometheus_client.exposition import choose_encoder
 
 from handlers import meta_routes
 from handlers.connections import Connections
+from handlers.exam_namespace import ExamNamespace
 from handlers.http import CONNECTIONS, STORE, errors
 from handlers.limits import LIMITS
+from handlers.pace import Pace
+from handlers.proctor_namespace import ProctorNamespace
 from models.lifecycle import LIVE
 from models.periodic import Periodic
 from models.session import Connectivity
@@ -31,11 +34,11 @@ _LAGS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 class State:
     """How things stand now: asked by the registry whenever it is read. `ping_s`: None where the database is away."""
 
-    def __init__(self, store: Store, connections: Connections, server: Server, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, store: Store, connections: Connections, server: Server, pace: Pace) -> None:
         self._store = store
         self._connections = connections
         self._server = server
-        self._namespaces = namespaces
+        self._pace = pace
         self.ping_s: float | None = None
 
     async def ping(self) -> None:
@@ -56,6 +59,10 @@ class State:
         yield _one("proctoring_database_up", "Whether the database answers.", float(self.ping_s is not None))
         if self.ping_s is not None:
             yield _one("proctoring_database_ping_seconds", "How long the database's answer took.", self.ping_s)
+        if self._store.hints.shared:
+            healthy = float(self._store.hints.healthy)
+            yield _one("proctoring_redis_up", "Whether nodes hear of each other by Redis.", healthy)
+        yield _one("proctoring_slowdown_factor", "How much more slowly clients are let come.", self._pace.factor)
         about = GaugeMetricFamily("proctoring_build_info", "Which version this is.", labels=["version"])
         about.add_metric([version("proctoring-server")], 1)
         yield about
@@ -63,7 +70,7 @@ class State:
     def _people(self) -> Iterator[Metric]:
         counts = self._connections.count()
         found = GaugeMetricFamily("proctoring_connections", "Connections that were let in.", labels=["namespace"])
-        for namespace in self._namespaces:
+        for namespace in (ExamNamespace.path, ProctorNamespace.path):
             found.add_metric([namespace], counts[namespace])
         yield found
         states = self._store.watch.states()

@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     def _fits(self) -> Settings:
         if self.ws_port is not None and self.ws_port == self.port != 0:
             raise ValueError("WS_PORT: is PORT; leave it unset to have Socket.IO on PORT")
-        if self.metrics_port in {self.port, self.ws_port} - {0, None}:
+        if {self.port, self.ws_port} & {self.metrics_port_of(place) for place in range(self.workers)} - {0, None}:
             raise ValueError("METRICS_PORT: is another one's; the public must not read what is served there")
         if bool(self.bootstrap_sales_email) != bool(self.bootstrap_sales_password):
             raise ValueError("BOOTSTRAP_SALES_EMAIL, BOOTSTRAP_SALES_PASSWORD: set both or neither")
@@ -204,6 +204,10 @@ class Settings(BaseSettings):
             if any(_is_short(one) for one in self.jwt_secret_previous):
                 raise ValueError(f"JWT_SECRET_PREVIOUS: {wanted}")
         return self
+
+    def metrics_port_of(self, place: int) -> int | None:
+        """Of the worker in this place: each has a port of its own, METRICS_PORT and those after it."""
+        return self.metrics_port + place if self.metrics_port else self.metrics_port
 
     @property
     def used_transports(self) -> list[str]:

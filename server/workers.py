@@ -52,7 +52,9 @@ async def serve_by_workers(settings: Settings, say: Callable[[str], None]) -> in
             if port is not None:
                 held = stack.enter_context(_bound(settings.host, port))
                 environment[name] = str(held.getsockname()[1])
-        workers += [_Worker(place, inherited(environment), say) for place in range(settings.workers)]
+        for place in range(settings.workers):
+            own = {"METRICS_PORT": str(settings.metrics_port_of(place))} if settings.metrics_port else {}
+            workers.append(_Worker(place, inherited(environment | own), say))
         return max(await asyncio.gather(*(worker.run(ending) for worker in workers)))
 
 

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from server.app import running
-from server.settings import Settings, SettingsError, load_settings
+from server.settings import Settings, SettingsError
 from tests.clients import Api, Socket
 from tests.conftest import Organisation
 
@@ -113,8 +113,3 @@ async def test_without_the_extra_the_start_says_what_to_install(
     with pytest.raises(SettingsError, match=r'^OTEL_EXPORTER_OTLP_ENDPOINT: .*"proctoring-server\[otel\]"$'):
         async with running(traced):
             pass
-
-
-def test_an_endpoint_is_a_url() -> None:
-    with pytest.raises(SettingsError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT: "):
-        load_settings(_env_file=None, otel_exporter_otlp_endpoint="collector:4317")

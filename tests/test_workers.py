@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +17,7 @@ import pytest
 from server.app import Running
 from tests.clients import Socket
 from tests.conftest import SECRET, Organisation
-from tests.processes import ServerProcess, alive, run, until
+from tests.processes import ServerProcess, alive, run, serving, until
 from tests.redis import RedisProcess, needs_redis
 
 
@@ -74,6 +76,36 @@ async def test_clients_of_one_port_are_spread_over_workers_that_are_one_server(
     assert victim not in children(workers.process.pid)
     assert await workers.end() == 0
     assert not any(map(alive, pids))
+
+
+@needs_redis
+async def test_each_worker_has_metrics_on_a_port_of_its_own(
+    mongodb: str, server: Running, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    first = two_free_ports()
+    redis = await RedisProcess(tmp_path).start()
+    more = {"DATABASE_URL": f"{mongodb}/{server.store.database.name}", "JWT_SECRET": SECRET, "REDIS_URL": redis.url}
+    try:
+        async with serving(tmp_path, WORKERS=2, METRICS_PORT=first, DRAIN_SPREAD_S=0, **more) as workers:
+            said = {(await workers.line("Metrics on")).rpartition(" ")[2] for _ in range(2)}
+            assert said == {f"http://127.0.0.1:{port}/metrics" for port in (first, first + 1)}
+            for url in said:
+                async with http.get(url) as response:
+                    assert "proctoring_redis_up " in await response.text()
+            assert await workers.end() == 0
+    finally:
+        await redis.kill()
+
+
+def two_free_ports() -> int:
+    """The first of two, one after the other."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                other.bind(("127.0.0.1", port + 1))
+                return port
 
 
 async def test_more_than_one_worker_wants_redis(tmp_path: Path) -> None:
