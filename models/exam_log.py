@@ -32,6 +32,7 @@ from models.forgetting import Gone
 from models.groups import Groups
 from models.hints import Hints
 from models.known import Known
+from models.log_queue import LogQueue, Waiting
 from models.offsets import MAX_READ, read_offsets
 from models.records import Recorded, answer, record_of
 from models.seqs import Seqs
@@ -44,22 +45,8 @@ Subscriber = Callable[[ObjectId, list[Stored]], Awaitable[None]]
 
 _PATIENCE_S: Final = 6.0  # how long an entry may wait for the database before its caller is told `unavailable`
 _RETRY_S: Final = 0.2
-_MOST_WAITING: Final = 10_000
-_MOST_BYTES: Final = 32 * 1024**2
-_MOST_AT_ONCE: Final = 500  # so that the slowest insert ends long before it would time out
 _NOTE_EVERY: Final = 2000
 _PROBE: Final = 5  # each offset that is looked for costs, and mostly there are few
-
-
-class _Waiting:
-    """An entry that waits for its commit. The future's result is the stored record, or None for a repeat."""
-
-    __slots__ = ("entry", "future", "record_id")
-
-    def __init__(self, entry: Entry, loop: asyncio.AbstractEventLoop) -> None:
-        self.entry = entry
-        self.record_id = ObjectId()
-        self.future: asyncio.Future[Stored | None] = loop.create_future()
 
 
 class ExamLog:
@@ -72,16 +59,14 @@ class ExamLog:
         self._hints = hints or Hints()
         self._exam_id = exam_id
         self._subscribers = subscribers
-        self._waiting: list[_Waiting] = []
-        self._bytes = 0
+        self._queue = LogQueue()
         self._writer: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened = False
         self._others = Writers()
         self._turn = asyncio.Lock()  # held by whoever moves the head
         self._following: Groups[None, None] = Groups(self._follow, most=1000, patience_s=_PATIENCE_S)
-        self._unsure: dict[ObjectId, _Waiting] = {}  # an insert that failed: by their ids, what it may have stored
+        self._unsure: dict[ObjectId, Waiting] = {}  # an insert that failed: by their ids, what it may have stored
         self._known = Known(database, exam_id)
         self._noting: asyncio.Task[None] | None = None
         self.places = self._known.places
@@ -146,7 +131,7 @@ class ExamLog:
         Unavailable where the database did not answer in time: whether it is stored is then not known.
         """
         loop = asyncio.get_running_loop()
-        waiting = [_Waiting(entry, loop) for entry in entries]
+        waiting = [Waiting(entry, loop) for entry in entries]
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
@@ -166,20 +151,16 @@ class ExamLog:
             for entry, result in zip(entries, results, strict=True)
         ]
 
-    async def _enqueue(self, waiting: list[_Waiting]) -> None:
+    async def _enqueue(self, waiting: list[Waiting]) -> None:
         await self.open()
-        while len(self._waiting) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
-            self._room.clear()
-            await self._room.wait()
-        self._waiting.extend(waiting)
-        self._bytes += sum(one.entry.size for one in waiting)
+        await self._queue.put(waiting)
         if not self._writing:
             self._writer = asyncio.create_task(self._write(), context=Context())  # it is nobody's alone
 
     @property
     def waiting(self) -> int:
         """How many entries wait for their commit to begin."""
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
     def idle(self) -> bool:
@@ -200,11 +181,9 @@ class ExamLog:
 
     async def _write(self) -> None:
         """Commit until nothing waits. One at a time runs."""
-        while self._waiting:
+        while self._queue:
             await self._others.turn()
-            batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-            self._bytes -= sum(one.entry.size for one in batch)
-            self._room.set()
+            batch = self._queue.take()
             try:
                 await self._commit(batch)
             except Exception:  # one that cannot be stored must not take the others with it
@@ -213,14 +192,14 @@ class ExamLog:
                     await self._commit_alone(one)
             self._note_if(_NOTE_EVERY)
 
-    async def _commit_alone(self, one: _Waiting) -> None:
+    async def _commit_alone(self, one: Waiting) -> None:
         try:
             await self._commit([one])
         except Exception as error:  # noqa: BLE001 its caller hears of it
             if not one.future.done():
                 one.future.set_exception(error)
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    async def _commit(self, batch: list[Waiting]) -> None:
         while (batch := [one for one in batch if not one.future.done()]) or self._unsure:
             try:
                 async with self._turn:
@@ -232,7 +211,7 @@ class ExamLog:
                         self._others.wrote(began)
                         await self._hand_over([record for _, record in records])
                         for one, record in records:
-                            _resolve(one, record)
+                            one.resolve(record)
                         self._hints.tell("logs", [self._exam_id])
             except PyMongoError as error:
                 if is_unavailable(error):
@@ -240,7 +219,7 @@ class ExamLog:
                 elif not is_duplicate(error):
                     raise
 
-    async def _insert(self, records: list[tuple[_Waiting, Stored]]) -> None:
+    async def _insert(self, records: list[tuple[Waiting, Stored]]) -> None:
         documents = [record for _, record in records]
         try:
             if len(documents) == 1:  # the driver's work for it is two thirds of that for a list
@@ -251,9 +230,9 @@ class ExamLog:
             self._unsure = {one.record_id: one for one, _ in records}
             raise
 
-    def _number(self, batch: list[_Waiting]) -> list[tuple[_Waiting, Stored]]:
+    def _number(self, batch: list[Waiting]) -> list[tuple[Waiting, Stored]]:
         """The records to insert; a repeat of what is stored is resolved here, one within the batch next time."""
-        records: list[tuple[_Waiting, Stored]] = []
+        records: list[tuple[Waiting, Stored]] = []
         taken: set[tuple[object, ...]] = set()
         for one in batch:
             if one.future.done():  # found stored by `_catch_up`, or given up
@@ -261,7 +240,7 @@ class ExamLog:
             key = one.entry.key
             if key is not None:
                 if one.entry in self._known:
-                    _resolve(one, None)
+                    one.resolve(None)
                     continue
                 if key in taken:
                     continue
@@ -289,7 +268,7 @@ class ExamLog:
                 await self._hand_over(records)
             for record in records:
                 if record["id"] in self._unsure:
-                    _resolve(self._unsure[record["id"]], record)
+                    self._unsure[record["id"]].resolve(record)
                 else:
                     self._others.saw(record["id"])
                     self._known.forget_foreign(record)
@@ -319,8 +298,3 @@ class ExamLog:
         finally:
             self._noted = note["offset"]
             self._noting = None
-
-
-def _resolve(one: _Waiting, record: Stored | None) -> None:
-    if not one.future.done():  # its caller may be gone
-        one.future.set_result(record)

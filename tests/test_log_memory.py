@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from models import exam_log, known, log
+from models import exam_log, known, log, log_queue
 from models.database import Stored
 from models.exam_log import ExamLog
 from models.fields import now
@@ -94,7 +94,7 @@ async def test_a_note_that_is_ahead_of_the_log_or_older_than_another_does_no_har
 
 
 async def test_a_batch_has_a_bound_and_so_have_those_who_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exam_log, "_MOST_WAITING", 1500)
+    monkeypatch.setattr(log_queue, "_MOST", 1500)
     one = Log(store)
     await asyncio.gather(*(one.append(*(entry(n) for n in range(100))) for _ in range(40)))
     assert sum(one.activity.batches) == 4000
@@ -104,7 +104,7 @@ async def test_a_batch_has_a_bound_and_so_have_those_who_wait(store: Store, monk
 async def test_what_waits_is_bounded_by_bytes_too_and_nobody_is_dropped(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exam_log, "_MOST_BYTES", 30_000)
+    monkeypatch.setattr(log_queue, "_MOST_BYTES", 30_000)
     one = Log(store)
     await one.append(entry())
     release = asyncio.Event()
@@ -118,11 +118,11 @@ async def test_what_waits_is_bounded_by_bytes_too_and_nobody_is_dropped(
     text = {"text": "x" * 2000, "to": "proctors"}
     tasks = [asyncio.create_task(one.append(entry(0, type="chat", data=text))) for _ in range(60)]
     await asyncio.sleep(0.1)
-    assert 30_000 <= one.log._bytes <= 40_000
+    assert 30_000 <= one.log._queue._bytes <= 40_000
     release.set()
     results = await asyncio.gather(*tasks)
     assert all(isinstance(result[0], Recorded) for result in results)
-    assert (one.log.head, one.log._bytes) == (61, 0)
+    assert (one.log.head, one.log._queue._bytes) == (61, 0)
 
 
 async def test_a_client_that_sends_all_of_it_again_one_by_one_has_its_session_read_once(
