@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from aiohttp import web
 from pydantic import Field
@@ -62,6 +62,10 @@ async def _load(store: Store, actor: Actor, session_id: Id) -> Stored:
     return await store.sessions.get(actor, session_id)
 
 
+# Not the paths of what is reported, which would take GET then.
+_SESSION: Final = "/routes/proctoring/{sessionId:(?!(?:start|tab-change|heartbeat)$)[^/]+}"
+
+
 @routes.post("/routes/proctoring/start", name="start_session")
 @operation(_STUDENT, answer=ProctoringSession, status=201)
 async def start_session(request: web.Request, body: StartPayload) -> web.Response:
@@ -97,7 +101,7 @@ async def list_sessions(
     return page(request, await sessions.views(actor, found), limit)
 
 
-@routes.get("/routes/proctoring/{sessionId}")
+@routes.get(_SESSION)
 @operation(_INVOLVED, answer=ProctoringSessionRecord, load=_load, looks=True)
 async def get_session(request: web.Request, sessionId: Id, /) -> web.Response:
     """One session."""

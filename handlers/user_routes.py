@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from bson import ObjectId
@@ -80,6 +80,10 @@ async def _load_or_erased(store: Store, actor: Actor, user_id: Id) -> Stored:
         return note | {"isErased": True}
 
 
+# Not the path of the import, which would take GET then.
+_USER: Final = "/routes/users/{id:(?!import$)[^/]+}"
+
+
 @routes.post("/routes/users")
 @operation(frozenset({Role.SALES, Role.ADMIN}), answer=User, status=201, also_anyone=True)
 async def create_user(request: web.Request, body: NewUser) -> web.Response:
@@ -106,14 +110,14 @@ async def list_users(request: web.Request, limit: Limit = DEFAULT_LIMIT, after: 
     return page(request, items, limit)
 
 
-@routes.get("/routes/users/{id}")
+@routes.get(_USER)
 @operation(EVERYBODY, answer=UserRecord, load=_load, looks=True)
 async def get_user(request: web.Request, id: Id, /) -> web.Response:
     """One user, with the exams and sessions that one may see."""
     return reply(await request.app[STORE].users.record(actor_of(request), loaded(request)))
 
 
-@routes.put("/routes/users/{id}")
+@routes.put(_USER)
 @operation(EVERYBODY, answer=UserRecord, load=_load)
 async def update_user(request: web.Request, id: Id, /, body: UserChanges) -> web.Response:
     """Everybody changes their own password, with `currentPassword`, and staff their own name; ADMINs what belongs to
@@ -167,7 +171,7 @@ async def give_password(request: web.Request, id: Id, /) -> web.Response:
     return reply({"password": password})
 
 
-@routes.delete("/routes/users/{id}")
+@routes.delete(_USER)
 @operation(frozenset({Role.SALES, Role.ADMIN}), status=204, load=_load_or_erased)
 async def delete_user(request: web.Request, id: Id, /, erase: bool = False) -> web.Response:
     """Not oneself, not an organisation's last ADMIN, not somebody with sessions: `conflict`. With `erase=true` somebody

@@ -240,7 +240,7 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_too_large(school: Org
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/routes/exams/", "/routes", "/routes/exams/{}/nowhere", "/routes/Exams",
-                                  "/routes//exams", "/routes/proctoring/end", "/routes/users/import"])  # fmt: skip
+                                  "/routes//exams", "/routes/proctoring/end"])  # fmt: skip
 async def test_an_unknown_route_is_not_found(school: Organisation, path: str) -> None:
     answer = await school.admin.api.call("GET", path.format(school.exam_id))
     assert (answer.status, answer.code) == (404, "not_found")
@@ -264,6 +264,10 @@ async def test_an_id_in_a_path_that_is_none_is_not_found(sales: Person, school: 
         ("/routes/exams/{exam}", ["POST", "PATCH"], {"GET", "PUT", "DELETE"}),
         ("/routes/exams/{exam}/users", ["GET", "PUT", "DELETE"], {"POST"}),
         ("/routes/proctoring/end/{exam}", ["GET", "POST"], {"PUT"}),
+        ("/routes/proctoring/start", ["GET", "PUT", "DELETE"], {"POST"}),
+        ("/routes/proctoring/tab-change", ["GET", "PUT"], {"POST"}),
+        ("/routes/proctoring/heartbeat", ["GET", "PUT"], {"POST"}),
+        ("/routes/users/import", ["GET", "PUT", "DELETE"], {"POST"}),
         ("/routes/auth/logout", ["GET"], {"POST"}),
         ("/routes/auth/login", ["GET", "PUT"], {"POST"}),
         ("/healthz", ["POST"], {"GET"}),
