@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _LEAVE_S: Final = 10.0  # each event is answered within this
 _A_TURN: Final = 16  # messages of one client that are handled in one turn of the loop, where none of them waits
 _MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
+_A_TURN: Final = 16  # messages of one client that are handled before others are heard
 
 
 class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-engineio ships no types
@@ -142,6 +143,9 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
                 await asyncio.sleep(0)
             if self.closed or not self._waiting:
                 break
+            handled += 1
+            if handled % _A_TURN == 0:  # a refusal waits for nothing: a thousand in one piece would be one turn
+                await asyncio.sleep(0)
             message = self._waiting.pop(0)
             if len(self._waiting) == _MOST_WAITING // 2 and self._ws:
                 self._ws.resume()

@@ -217,6 +217,33 @@ async def test_a_slow_handler_holds_up_the_later_events_of_its_client_alone(
         assert [one for one in engine.room.seen if one != "other"] == list(range(1, 101))
 
 
+async def test_a_thousand_events_in_one_piece_leave_turns_to_others(engine: Engine) -> None:
+    turn, turns = 0, []
+
+    async def handle(name: str, sid: str, *args: Any) -> Any:
+        if name == "connect":
+            return None
+        turns.append(turn)
+        return args[0] if args else None
+
+    async def count() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    engine.room.trigger_event = handle  # type: ignore[method-assign]
+    async with deaf(engine) as (reader, writer):
+        counting = asyncio.create_task(count())
+        writer.write(b"".join(masked(f'42/exam,{number}["hello"]') for number in range(1, 1001)))
+        answers = b""
+        while not answers.endswith(b"43/exam,1000[null]"):
+            answers += await asyncio.wait_for(reader.read(1 << 16), WAIT_S)
+        counting.cancel()
+    assert len(turns) >= 1000
+    assert max(Counter(turns).values()) <= 2 * sockets._A_TURN
+
+
 async def test_a_pong_is_taken_while_a_handler_is_slow(engine: Engine, http: aiohttp.ClientSession) -> None:
     async with joined(http, engine) as frames:
         engine.room.gate.clear()
