@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import orjson
@@ -12,12 +13,17 @@ from handlers.base import detail
 from models.errors import InvalidPayload, NotFound, PayloadTooLarge
 
 MAX_BODY: Final = 1024**2
+BODY_S: Final = 30.0  # a body of the largest size, at 300 kbit/s
 
 
 async def read_body(request: web.Request) -> None:
-    """Have the body read; aiohttp keeps it."""
+    """Have the body read; aiohttp keeps it. InvalidPayload where it is not here within `BODY_S`."""
     try:
-        await request.read()
+        async with asyncio.timeout(BODY_S):
+            await request.read()
+    except TimeoutError as error:
+        message = f"The body did not come within {BODY_S:.0f} s."
+        raise InvalidPayload(message, [{"loc": ["body"], "msg": "not complete"}]) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise PayloadTooLarge(f"A body may have {MAX_BODY} bytes.") from error
     except (web.RequestPayloadError, ConnectionError) as error:  # a wrong Content-Encoding, a client that went

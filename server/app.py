@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,6 +59,7 @@ from server.limiting import bounds_of, counters_of, rates_of
 from server.listening import Factory, Listener
 from server.metrics import STATE, State, metrics_app
 from server.pages import add_pages
+from server.patience import REQUEST_S, HttpLogger, Unread
 from server.redis_hints import RedisHints
 from server.settings import Settings
 from server.tracing import OpenTelemetry
@@ -231,9 +233,13 @@ async def running(settings: Settings, refused: Refused | None = None) -> AsyncIt
 async def _listen(
     stack: contextlib.AsyncExitStack, app: web.Application, host: str, port: int, *, shared: bool = False
 ) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
+    log: Any = HttpLogger(logging.getLogger("aiohttp.server"), {})
+    runner = web.AppRunner(app, access_log=None, logger=log, keepalive_timeout=REQUEST_S, shutdown_timeout=_CLOSE_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
+    unread = Unread(cast("web.Server", runner.server)).periodic
+    stack.push_async_callback(unread.close)
+    unread.open()
     factory = cast("Factory", runner.server)
     listener = await Listener.open(factory, host, port, shared=shared)
     stack.callback(listener.close)
