@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import engineio
 from aiohttp import WSCloseCode, web
+from engineio.exceptions import EngineIOError
 from engineio.packet import MESSAGE, NOOP, PING, Packet
+from engineio.payload import Payload
 
 from handlers.buckets import Bucket
 from handlers.handshakes import Place
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 _LEAVE_S: Final = 10.0  # each event is answered within this
 _A_TURN: Final = 16  # messages of one client that are handled in one turn of the loop, where none of them waits
 _MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
+_BODY_S: Final = 30.0  # what is sent by polling is here within this
 _A_TURN: Final = 16  # messages of one client that are handled before others are heard
 
 
@@ -198,6 +201,28 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
                 while self._handling is not None:
                     await asyncio.wait([self._handling])
         await self.close()
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """A client that polls sent something. What cannot be read is refused, and ends its connection.
+
+        The library would answer that all is well, and log a traceback.
+        """
+        try:
+            length = int(environ["CONTENT_LENGTH"])
+            if length > self.server.max_http_buffer_size:
+                raise ValueError("too long")
+            async with asyncio.timeout(_BODY_S):
+                body: bytes = await environ["wsgi.input"].read(length)
+            packets = Payload(encoded_payload=body.decode()).packets
+        except (ValueError, LookupError, RecursionError, TimeoutError, web.RequestPayloadError) as error:
+            logger.info("what a client that polls sent cannot be read: %.100r", error)
+            if not self.open:
+                return
+            raise EngineIOError("This cannot be read.") from error
+        for pkt in packets:
+            if pkt.packet_type > NOOP:
+                raise EngineIOError("There is no packet of this type.")
+            await self.receive(pkt)
 
     async def receive(self, pkt: Packet) -> None:
         """A client that polls sent this; what comes behind the end of its connection is left."""

@@ -199,6 +199,39 @@ async def test_a_frame_that_breaks_the_protocol_closes_with_its_code(engine: Eng
         await until(lambda: engine.room.gone == ["transport close"])
 
 
+POLLED = [b"\xff\xfe", b"x", b"", b"4\x1e\x1e", b"9", b"\x1e".join([b"2"] * 100), b"4" * (1 << 19)]
+
+
+@pytest.mark.parametrize("body", POLLED, ids=[repr(one[:10]) for one in POLLED])
+async def test_what_a_poll_sends_that_cannot_be_read_is_refused_and_ends_the_connection(
+    engine: Engine, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    url = f"{engine.url}/socket.io/?EIO=4&transport=polling"
+    async with http.get(url) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    async with http.post(f"{url}&sid={sid}", data=body) as response:
+        assert response.status == (400 if body else 200)
+    await until(lambda: bool(engine.server.eio.sockets) is not bool(body))
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == []
+
+
+@pytest.mark.parametrize("length", ["Transfer-Encoding: chunked", "Content-Length: 10"])
+async def test_what_a_poll_sends_without_an_end_is_refused(
+    engine: Engine, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    monkeypatch.setattr(sockets, "_BODY_S", 0.1)
+    url = f"{engine.url}/socket.io/?EIO=4&transport=polling"
+    async with http.get(url) as response:
+        sid = json.loads((await response.text())[1:])["sid"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    writer.write(
+        f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: here\r\n{length}\r\n\r\n".encode()
+    )
+    assert (await asyncio.wait_for(reader.read(12), WAIT_S)) == b"HTTP/1.1 400"
+    assert not engine.server.eio.sockets
+    writer.transport.abort()
+
+
 async def test_a_slow_handler_holds_up_the_later_events_of_its_client_alone(
     engine: Engine, http: aiohttp.ClientSession
 ) -> None:
