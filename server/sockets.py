@@ -106,7 +106,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
     # In
 
     def received(self, message: str | bytes) -> None:
-        """The WebSocket's client sent this."""
+        """The WebSocket's client sent this. A pong that nobody asked for is what is no packet."""
         if not self.open:
             return
         if isinstance(message, bytes):
@@ -115,7 +115,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self._upgrade(message)
         elif message.startswith("4"):
             self._in_order(message[1:])
-        elif message == "3":
+        elif message == "3" and self.last_ping is not None:
             self.schedule_ping()
         elif message == "1":
             self._end(self.server.reason.CLIENT_DISCONNECT)

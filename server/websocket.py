@@ -28,6 +28,7 @@ from server.bounds import Bounds
 
 logger = logging.getLogger(__name__)
 
+_MOST_IDLE: Final = 100  # messages that carry nothing, from one look to the next
 _HIGH_WATER: Final = 64 * 1024
 _CLOSE_S: Final = 5.0
 _ACCEPT_KEY: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
@@ -67,7 +68,7 @@ class Owner(Protocol):
 class WebSocket(asyncio.Protocol):
     """One connection. Made by `accept`."""
 
-    __slots__ = ("_bounds", "_closing", "_loop", "_owner", "_reader", "_stalled_since", "_transport")
+    __slots__ = ("_bounds", "_closing", "_idle", "_loop", "_owner", "_reader", "_stalled_since", "_transport")
 
     def __init__(self, owner: Owner, transport: asyncio.Transport, max_size: int, bounds: Bounds) -> None:
         self._owner: Owner | None = owner
@@ -76,6 +77,7 @@ class WebSocket(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = WebSocketReader(_Messages(self), max_size, compress=False, decode_text=True)
         self._stalled_since: float | None = None
+        self._idle = 0
         self._closing: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -149,7 +151,8 @@ class WebSocket(asyncio.Protocol):
         self._let_go()
 
     def check(self, now: float) -> None:
-        """Cut off a client that has not read for too long. `now`: the loop's clock, in seconds."""
+        """Cut off a client that has not read for too long. Called once a second; `now`: the loop's clock."""
+        self._idle = 0
         if self._stalled_since is not None and now - self._stalled_since > self._bounds.slow_reader_s:
             self._cut_off("time", f"it has not kept up for {self._bounds.slow_reader_s:.0f} s")
 
@@ -186,11 +189,15 @@ class WebSocket(asyncio.Protocol):
         self.resume()
 
     def _message(self, kind: int, data: Any) -> None:
-        if self._owner is None:
+        if self._owner is not None and kind in (WSMsgType.TEXT, WSMsgType.BINARY):
+            self._owner.received(data)
+            return
+        self._idle += 1
+        if self._idle > _MOST_IDLE:  # pings, pongs, and what comes after the end: a megabyte of them is a second's work
+            self.abort()
+        elif self._owner is None:
             if kind == WSMsgType.CLOSE:
                 self._transport.close()
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY):
-            self._owner.received(data)
         elif kind == WSMsgType.PING:
             self.write(_frame(_PONG, data))
         elif kind == WSMsgType.CLOSE:

@@ -192,6 +192,36 @@ async def test_messages_in_pieces_and_pings_of_the_protocol_are_understood(engin
         assert await reader.readuntil(b"43/exam,7[1]")
 
 
+@pytest.mark.parametrize("kind", [0x89, 0x8A], ids=["pings", "pongs"])
+async def test_who_sends_nothing_but_signs_of_life_is_cut_off(engine: Engine, kind: int) -> None:
+    async with deaf(engine) as (reader, writer):
+        writer.write(bytes((kind, 0x80)) + bytes(4) + masked('42/exam,1["hello",1]'))
+        assert await reader.readuntil(b"43/exam,1[1]")
+        writer.write((bytes((kind, 0x80)) + bytes(4)) * 1000)
+        await until(lambda: engine.room.gone == ["transport close"])
+        with contextlib.suppress(ConnectionResetError):
+            while await asyncio.wait_for(reader.read(1 << 16), WAIT_S):
+                pass
+
+
+async def test_who_is_closed_and_goes_on_sending_is_cut_off(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_CLOSE_S", 60)
+    async with deaf(engine) as (reader, writer):
+        transport = engine.socket()._ws._transport  # type: ignore[union-attr]
+        engine.socket()._ws.close()  # type: ignore[union-attr]
+        writer.write(masked('42/exam,1["hello",1]') * 1000)
+        await until(transport.is_closing)
+        assert engine.room.seen == []
+
+
+async def test_pongs_that_nobody_asked_for_are_no_packets(engine: Engine, http: aiohttp.ClientSession) -> None:
+    async with joined(http, engine) as frames:
+        await frames.send("3", "3")
+        assert await frames.call("/exam", 1, "hello", 1) == 1
+        await frames.send("3")
+        assert await frames.receive() is None
+
+
 async def test_a_frame_that_breaks_the_protocol_closes_with_its_code(engine: Engine) -> None:
     async with deaf(engine) as (reader, writer):
         writer.write(bytes((0x83, 0x80)) + b"\0\0\0\0")  # an opcode that there is not
