@@ -108,6 +108,8 @@ class ProctorNamespace(Namespace):
         """Watch an exam: all after the offset `since`, without it the latest 100. Where `truncated`, join again from
         `offset`; pushes begin after the answer that is not.
         """
+        if not self.server.is_open(connection.sid, self.namespace):  # what it sent is still to be done, but for reading
+            raise Unavailable("The client has gone.")
         try:
             async with asyncio.timeout(_JOIN_S):  # it only reads: what is cut off leaves nothing half done
                 return await self._join(connection, payload)

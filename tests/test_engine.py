@@ -206,7 +206,7 @@ async def test_who_sends_nothing_but_signs_of_life_is_cut_off(engine: Engine, ki
 
 async def test_who_is_closed_and_goes_on_sending_is_cut_off(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "_CLOSE_S", 60)
-    async with deaf(engine) as (reader, writer):
+    async with deaf(engine) as (_, writer):
         transport = engine.socket()._ws._transport  # type: ignore[union-attr]
         engine.socket()._ws.close()  # type: ignore[union-attr]
         writer.write(masked('42/exam,1["hello",1]') * 1000)

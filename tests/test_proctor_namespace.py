@@ -12,11 +12,13 @@ import aiohttp
 import pytest
 from bson import ObjectId
 
+from handlers.connections import Connection
+from handlers.proctor_namespace import ProctorNamespace
 from models.activity import Entry
 from models.fields import now
 from models.store import Store
 from server.app import Running
-from tests.clients import Socket, lasting, uuid
+from tests.clients import WAIT_S, Socket, lasting, uuid
 from tests.conftest import Connect, Organisation, Person, make_exam
 from tests.frames import Frames, event_frame, opened, parse
 
@@ -460,3 +462,30 @@ async def test_one_that_writes_to_many_consoles_reaches_each_once_and_in_order(
         items = await pushed_items(console, count + 2)
         assert offsets(items) == list(range(1, count + 3))
         assert [item["seq"] for item in items[2:]] == list(range(1, count + 1))
+
+
+async def test_joins_of_a_console_that_has_gone_read_nothing(
+    server: Running, school: Organisation, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gone = 0, asyncio.Event()
+
+    async def join(self: ProctorNamespace, connection: Connection, *_: Any) -> dict[str, Any]:
+        nonlocal begun
+        begun += 1
+        while self.server.is_open(connection.sid, self.namespace):
+            await asyncio.sleep(0.01)
+        return {}
+
+    async def disconnected(*_: Any) -> None:
+        gone.set()
+
+    monkeypatch.setattr(ProctorNamespace, "_join", join)
+    monkeypatch.setattr(ProctorNamespace, "disconnected", disconnected)
+    async with opened(http, server.ws_url) as frames:
+        await frames.connect("/proctor", {"token": school.proctor.token})
+        await frames.send(*(event_frame("/proctor", number, "join", {"examId": school.exam_id}) for number in range(9)))
+        async with asyncio.timeout(WAIT_S):
+            while not begun:
+                await asyncio.sleep(0.01)
+    await asyncio.wait_for(gone.wait(), WAIT_S)
+    assert begun == 1
