@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: run test lint lint-deploy bench chaos pages screenshots types authorisation clean
+.PHONY: run test lint lint-deploy attack audit bench chaos pages screenshots types authorisation clean
 
 run: $(VENV)/ready pages
 	@$(BIN)/proctoring-server serve --demo
@@ -46,6 +46,14 @@ authorisation: $(VENV)/ready-to-test
 types: $(VENV)/ready web/node_modules/ready
 	$(BIN)/proctoring-server asyncapi | node web/types.mjs > $@.new && mv $@.new web/client/protocol.ts
 
+# Every attack at full size, while students take an exam; see docs/attacks.md. `make attack ARGS="slowloris chat"` for some.
+attack: $(VENV)/ready-to-test server/web/ready
+	$(BIN)/python -m tests.security $(ARGS)
+
+# Bandit, and what is known of what we build on; says so where the network is missing. See tests/security/audit.py.
+audit: $(VENV)/ready-to-test
+	$(BIN)/python -m tests.security.audit
+
 # See docs/performance.md. `make bench ARGS="heartbeat --rounds 1"` for some, `ARGS=soak`, `ARGS=faults`, `ARGS=report`.
 bench: ARGS ?= --save
 bench: $(VENV)/ready-to-measure bench/peers/node/node_modules/ready
@@ -57,7 +65,7 @@ chaos: $(VENV)/ready-to-test
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25" "setuptools>=78.1.1"
 
 $(VENV)/ready: $(BIN)/python $(CHANGED_BY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded]'
