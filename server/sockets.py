@@ -31,7 +31,6 @@ _LEAVE_S: Final = 10.0  # each event is answered within this
 _A_TURN: Final = 16  # messages of one client that are handled in one turn of the loop, where none of them waits
 _MOST_WAITING: Final = 32  # messages of one client that wait behind the one being handled
 _BODY_S: Final = 30.0  # what is sent by polling is here within this
-_A_TURN: Final = 16  # messages of one client that are handled before others are heard
 
 
 class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-engineio ships no types
@@ -146,9 +145,6 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
                 await asyncio.sleep(0)
             if self.closed or not self._waiting:
                 break
-            handled += 1
-            if handled % _A_TURN == 0:  # a refusal waits for nothing: a thousand in one piece would be one turn
-                await asyncio.sleep(0)
             message = self._waiting.pop(0)
             if len(self._waiting) == _MOST_WAITING // 2 and self._ws:
                 self._ws.resume()
@@ -169,6 +165,8 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         if self._strikes == self.server.bounds.malformed_packets:
             logger.info("a client that sends what is no packet is closed", extra={"connectionId": self.sid})
             self._end(self.server.reason.TRANSPORT_ERROR)
+            if self._ws is not None:
+                self._ws.abort()
 
     def authenticated(self) -> None:
         """The client was let into a namespace."""
@@ -215,7 +213,8 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
                 body: bytes = await environ["wsgi.input"].read(length)
             packets = Payload(encoded_payload=body.decode()).packets
         except (ValueError, LookupError, RecursionError, TimeoutError, web.RequestPayloadError) as error:
-            logger.info("what a client that polls sent cannot be read: %.100r", error)
+            self.server.refused("malformed_packets")
+            logger.info("what a client that polls sent cannot be read: %s", type(error).__name__)
             if not self.open:
                 return
             raise EngineIOError("This cannot be read.") from error
@@ -228,15 +227,6 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         """A client that polls sent this; what comes behind the end of its connection is left."""
         if self.open:
             await super().receive(pkt)
-
-    async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """What a client that polls sent. What is none closes it: the library would log it, and answer OK."""
-        try:
-            await super().handle_post_request(environ)
-        except (ValueError, LookupError, RecursionError) as error:
-            self.server.refused("malformed_packets")
-            logger.info("a poll that cannot be decoded closes its connection: %s", type(error).__name__)
-            raise engineio.exceptions.EngineIOError from error
 
     # Time: the library starts a task for each ping; here the engine's one sweep calls `check`
 

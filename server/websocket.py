@@ -195,7 +195,8 @@ class WebSocket(asyncio.Protocol):
         self._idle += 1
         if self._idle > _MOST_IDLE:  # pings, pongs, and what comes after the end: a megabyte of them is a second's work
             self.abort()
-        elif self._owner is None:
+            raise ConnectionAbortedError("cut off")  # the parser leaves the rest of what was read
+        if self._owner is None:
             if kind == WSMsgType.CLOSE:
                 self._transport.close()
         elif kind == WSMsgType.PING:
@@ -220,6 +221,8 @@ class _Messages(WebSocketDataQueue):
     def feed_data(self, data: Any, size: int) -> None:
         try:
             self._message(data[0], data[1])
+        except ConnectionAbortedError:
+            raise
         except Exception as error:
             logger.exception("a message could not be taken")
             self._broken(error)

@@ -24,7 +24,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from handlers.handshakes import Handshakes
 from models.measures import Measures
-from server import websocket
+from server import sockets, websocket
 from server.bounds import Bounds
 from server.engine import Server, make_server
 from server.packets import TextPacket

@@ -74,4 +74,4 @@ def _take(outcome: Outcome, role: str, report: dict[str, Any]) -> None:
         outcome.wrong.append(f"{role}: not every operation was tried: {report['operations']}")
 
 
-CONTRACT = [Attack("Schemathesis over /openapi.json", contract, Size(30), Size(1))]
+CONTRACT = [Attack("Schemathesis over /openapi.json", contract, Size(10), Size(1))]

@@ -210,7 +210,7 @@ def _malformed(*_: object) -> bytes:
 
 
 FLOODS = [
-    Attack("2,000 connects a second from one address", connects, Size(30_000), Size(100)),
+    Attack("2,000 connects a second from one address", connects, Size(20_000), Size(100)),
     Attack("1,000 chat messages a second, 20 students", chats, Size(20_000), Size(60)),
     Attack("1,000 chat messages a second, one connection", chats_of_one, Size(20_000), Size(60)),
     Attack("ack storm: heartbeats", storm(_beat, acked=True), Size(200_000), Size(500)),

@@ -199,6 +199,9 @@ class Hall:
         async with aiohttp.ClientSession(headers=headers) as http:
             while True:
                 async with http.get(path, params={"since": self._since, "limit": 500}) as response:
+                    if response.status in (429, 503):  # the attack may go on in the database
+                        await asyncio.sleep(1)
+                        continue
                     response.raise_for_status()
                     items = await response.json()
                 if not items:

@@ -166,8 +166,8 @@ _GARBAGE: Final = [
 ]
 
 HTTP = [
-    Attack("HTTP connections that say nothing", nothing, Size(1_000, 45), Size(20, 1)),
-    Attack("slowloris: headers", slow_headers, Size(1_000, 45), Size(20, 1)),
+    Attack("HTTP connections that say nothing", nothing, Size(1_000, 80), Size(20, 1)),
+    Attack("slowloris: headers", slow_headers, Size(1_000, 80), Size(20, 1)),
     Attack("slowloris: bodies", slow_body, Size(1_000, 45), Size(20, 1)),
     Attack("answers that nobody reads", unread_answers, Size(200, 45), Size(5, 1)),
     Attack("what is no HTTP", garbage, Size(5_000), Size(2 * len(_GARBAGE))),
