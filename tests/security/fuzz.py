@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.frames import Frames, event_frame, opened, parse
 from tests.security.attack import Attack, Outcome, Size, Target, ask
-from tests.test_roles_events import TABLE, Ids
+from tests.security.payloads import PAYLOADS, Ids
 
 _ANSWER_S: Final = 20.0
 _BYTES: Final = st.binary(max_size=60)
@@ -41,7 +41,7 @@ def _payloads(good: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def _event_calls(ids: Ids) -> st.SearchStrategy[tuple[str, str, list[Any]]]:
     """Namespace, event and its arguments."""
-    rows = [(namespace, event, payload(ids)) for namespace, event, _, payload in TABLE if event != "end"]
+    rows = [(namespace, event, payload(ids)) for (namespace, event), payload in PAYLOADS.items() if event != "end"]
     return st.one_of(
         *(
             st.tuples(

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from tests.clients import uuid
 from tests.frames import opened
 from tests.security.attack import Attack, Outcome, Size, Target, ask, call
+from tests.security.payloads import PAYLOADS, Ids
 from tests.security.world import PASSWORD, World
-from tests.test_roles_events import TABLE, Ids
 
 OPERATORS: Final[list[Any]] = [
     {"$ne": None},
@@ -91,7 +91,7 @@ async def events(target: Target, size: Size) -> Outcome:
                 if namespace == "/exam":
                     await frames.call(namespace, 1, "start", {"examId": ids.exam})
                 number = 1
-                for where, event, _, payload in TABLE:
+                for (where, event), payload in PAYLOADS.items():
                     if where != namespace or event == "end":
                         continue
                     good = payload(ids)
