@@ -2,6 +2,7 @@
 
 PYTHON ?= python3.11
 VENV := .venv
+JOBS ?= 3# files of tests at a time
 BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
@@ -13,7 +14,7 @@ run: $(VENV)/ready pages
 
 test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready server/web/ready
 	npm --prefix web test --silent
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/ready-to-test web/node_modules/ready
 	$(BIN)/ruff format --check .
