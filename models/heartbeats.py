@@ -31,6 +31,7 @@ _GATHER_S: Final = 0.025
 _MOST_A_GROUP: Final = 5000
 _FOLD_SLICE: Final = 100  # sessions folded in one go, so that the database serves others in between
 _UNFOLDED_MINUTES: Final = 10
+_LATE: Final = timedelta(minutes=1)  # by which a node may hear of the end of a session
 _REMEMBERED: Final = timedelta(days=1)  # after a session's last heartbeat
 
 _EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -147,7 +148,7 @@ class Heartbeats:
         """A session's heartbeats with `start <= at < end`, in order, the first `limit`."""
         last = self.last.get(session["_id"]) or session["lastHeartbeatAt"] or session["startTime"]
         if self._hints.shared:  # another node may have heard of it since, and its hint may be lost
-            last = max(last, session["endTime"] or now())
+            last = max(last, now() if session["endTime"] is None else session["endTime"] + _LATE)
         start = max(start or session["startTime"], session["startTime"])
         end = min(end or _BEYOND, last + timedelta(milliseconds=1))
         found: set[datetime] = set()

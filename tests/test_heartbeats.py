@@ -16,6 +16,7 @@ from models import heartbeats
 from models.database import Stored
 from models.fields import now
 from models.heartbeats import Heartbeats
+from models.hints import Hints
 from models.store import Store
 
 EXAM = ObjectId()
@@ -306,6 +307,16 @@ async def test_a_clock_that_is_set_back_costs_no_heartbeat(store: Store, monkeyp
         for session in (one, other):
             session["lastHeartbeatAt"] = acked[session["_id"]][-1]  # as folding leaves it
             assert await read(after, session) == acked[session["_id"]]
+
+
+async def test_what_another_node_took_before_it_heard_of_the_end_is_read(store: Store) -> None:
+    session, hints = await session_in(store), Hints()
+    hints.shared = True
+    elsewhere, here = Heartbeats(store.database, Hints()), Heartbeats(store.database, hints)
+    taken = await elsewhere.beat(session["_id"], EXAM)
+    ended = session | {"endTime": taken - timedelta(seconds=2)}
+    assert await read(here, ended) == [taken]
+    await elsewhere.close()
 
 
 async def test_what_is_forgotten_is_not_read_and_not_folded(store: Store) -> None:
