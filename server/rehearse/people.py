@@ -121,7 +121,7 @@ class Student:
         while self._seq in self._unacked:
             try:
                 await self._replay()
-            except Disconnected:  # whoever takes part comes back and sends it
+            except (Disconnected, Refused):  # whoever takes part comes back and sends it
                 await asyncio.sleep(AGAIN_S)
 
     def _told(self, command: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ def main() -> int:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     size = large(arguments.students, arguments.consoles) if arguments.students else SMALL
     allow_many_files()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     logging.disable(logging.ERROR)  # of the database that is started again, and of clients that are cut off
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = runner.run(_all(arguments.faults or list(FAULTS), size))
