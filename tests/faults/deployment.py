@@ -25,7 +25,7 @@ from tests.proxies import free_port
 from tests.redis import RedisProcess
 
 _SERVE: Final = (sys.executable, "-m", "server", "serve")
-_END_S: Final = 60.0
+_END_S: Final = 30.0  # as long as Docker and Kubernetes are told to wait
 
 
 @contextlib.contextmanager
@@ -75,11 +75,16 @@ class Node:
             await self._process.wait()
 
     async def terminate(self) -> None:
-        """SIGTERM, and wait for its end."""
+        """SIGTERM, and wait for its end; one that does not end is killed, and its status says so."""
         assert self._process
         self._process.terminate()
-        async with asyncio.timeout(_END_S):
-            self.exits.append(await self._process.wait())
+        try:
+            async with asyncio.timeout(_END_S):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+        assert self._process.returncode is not None
+        self.exits.append(self._process.returncode)
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
