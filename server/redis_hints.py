@@ -89,8 +89,10 @@ class RedisHints:
         while True:
             message: Message = {}
             try:
+                # Not `wait_for`, which before Python 3.12 may swallow the cancellation that ends this.
                 with contextlib.suppress(TimeoutError):
-                    message = await asyncio.wait_for(self._hints.take(), _SPEAK_S)
+                    async with asyncio.timeout(_SPEAK_S):
+                        message = await self._hints.take()
                 await self._redis.publish(self._channel, orjson.dumps({"node": self._hints.node_id, **message}))
             except Exception as error:  # noqa: BLE001 `_listen` tells of it
                 logger.debug("hints wait for Redis: %r", error)
