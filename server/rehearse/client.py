@@ -79,7 +79,8 @@ class Client:
         self._pending.add(future)
         try:
             await self._socket.emit(event, payload, namespace=self.namespace, callback=_resolver(future))
-            ack = await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` may swallow a cancellation
+                ack = await future
         except (socketio.exceptions.SocketIOError, TimeoutError, Disconnected) as error:
             self._missed(sent)
             self._gone(lost)  # where there was no answer: as good as lost
@@ -97,7 +98,8 @@ class Client:
     async def lost_within(self, seconds: float) -> bool:
         """Wait for so long, or until the connection is lost."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._lost.wait(), max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._lost.wait()
         return self._lost.is_set()
 
     async def drop(self) -> None:
