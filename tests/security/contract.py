@@ -24,6 +24,7 @@ async def contract(target: Target, size: Size) -> Outcome:
     """
     outcome, college = Outcome(), target.world.college
     people = {"nobody": None, "STUDENT": college.students[0], "PROCTOR": college.proctor, "ADMIN": college.admin}
+    people["SALES"] = target.world.sales
     whole = size.number >= 10
     for role, account in people.items():
         token = None if account is None else account.token

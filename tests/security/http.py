@@ -30,7 +30,7 @@ async def slow_body(target: Target, size: Size) -> Outcome:
 
 async def unread_answers(target: Target, size: Size) -> Outcome:
     """A large answer is asked for, many times in one go, and never read."""
-    return await _drip(target, size, b"GET /openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 50, b"", read=False)
+    return await _drip(target, size, b"GET /openapi.json HTTP/1.1\r\nHost: here\r\n\r\n" * 400, b"", read=False)
 
 
 async def garbage(target: Target, size: Size) -> Outcome:
@@ -118,7 +118,7 @@ async def _drip(target: Target, size: Size, first: bytes, more: bytes, *, read: 
                 writer.write(more)
             if not read:  # what it was sent before it was closed is still to be read
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(1):
+                    async with asyncio.timeout(10):
                         while await reader.read(1 << 16):
                             pass
                         writer.transport.abort()
@@ -169,7 +169,7 @@ HTTP = [
     Attack("HTTP connections that say nothing", nothing, Size(1_000, 80), Size(20, 1)),
     Attack("slowloris: headers", slow_headers, Size(1_000, 80), Size(20, 1)),
     Attack("slowloris: bodies", slow_body, Size(1_000, 45), Size(20, 1)),
-    Attack("answers that nobody reads", unread_answers, Size(200, 45), Size(5, 1)),
+    Attack("answers that nobody reads", unread_answers, Size(50, 45), Size(5, 1)),
     Attack("what is no HTTP", garbage, Size(5_000), Size(2 * len(_GARBAGE))),
     Attack("requests without a pause", requests, Size(10_000), Size(100)),
     Attack("bodies of 2 MiB", large_bodies, Size(200), Size(5)),

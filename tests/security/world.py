@@ -49,6 +49,7 @@ class World:
     honest: list[Account]
     insiders: list[Account]
     crowd: School
+    sales: Account
     taken: int = field(default=0)
 
     def take(self, number: int) -> list[Account]:
@@ -69,7 +70,9 @@ async def make_world(store: Store, *, honest: int, insiders: int, crowd: int) ->
         answer = await _begin(store, one)
         one.session_id = answer
     people = school.students
-    return World(school, college, people[:honest], people[honest:], crowded)
+    sales = await store.users.create(ObjectId(), "Sales", "sales@example.org", PASSWORD, Role.SALES, None)
+    sold = Account(str(sales["_id"]), sales["email"], store.tokens.issue(sales))
+    return World(school, college, people[:honest], people[honest:], crowded, sold)
 
 
 async def _begin(store: Store, school: School) -> str:
