@@ -47,11 +47,13 @@ TIMEOUT_MS: Final = 3000
 LONG_S: Final = 120.0  # for what nobody waits for: deleting a whole exam, making an index
 IDS_A_QUERY: Final = 50
 DUPLICATE: Final = 11000  # the code of a write whose unique key is taken
+INTERNAL: Final = 1  # the code of a failure of the database's own
 
 # What a change of primary, or a node that starts or stops, answers for a while, beside what the driver itself tells as
 # a lost connection. In a write's answer too: MongoDB may have begun with it.
 _PASSING: Final = frozenset(
     {
+        INTERNAL,  # of the embedded database, whose disk is full
         6,  # HostUnreachable
         7,  # HostNotFound
         43,  # CursorNotFound: it was another node's
@@ -60,6 +62,7 @@ _PASSING: Final = frozenset(
         91,  # ShutdownInProgress
         133,  # FailedToSatisfyReadPreference
         134,  # ReadConcernMajorityNotAvailableYet
+        14031,  # OutOfDiskSpace
         175,  # QueryPlanKilled
         189,  # PrimarySteppedDown
         237,  # CursorKilled
@@ -85,6 +88,18 @@ async def provide_user(url: str, name: str, password: str) -> None:
         await client.admin.command("updateUser", name, pwd=password)
     finally:
         client.close()
+
+
+async def is_broken(url: str) -> bool:
+    """Whether a database answers reads with its own failure, as the embedded one does for ever after a full disk."""
+    client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
+    try:
+        await client.get_default_database()["servers"].find_one({})
+    except PyMongoError as error:
+        return isinstance(error, OperationFailure) and error.code == INTERNAL
+    finally:
+        client.close()
+    return False
 
 
 class Database:

@@ -22,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from models.database import provide_user
+from models.database import is_broken, provide_user
+from models.periodic import Periodic
 from server.settings import SettingsError, keep_secret
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ _PROGRAM: Final = "secantusd-py"
 _START_S: Final = 30.0
 _RESTART_S: Final = 0.5
 _STOP_S: Final = 10.0
+_LOOK_S: Final = 5.0
+_BROKEN: Final = 3  # looks in a row
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -47,6 +50,8 @@ class EmbeddedDatabase:
         self._lock: IO[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._looking: Periodic | None = None
+        self._broken = 0
         self._port = 0
 
     @property
@@ -75,6 +80,8 @@ class EmbeddedDatabase:
         url.chmod(0o600)
         url.write_text(self.url, encoding="utf-8")
         self._supervisor = asyncio.create_task(self._supervise())
+        self._looking = Periodic(_LOOK_S, self._look, "looking after the embedded database")
+        self._looking.open()
 
     async def _begin(self, *, asking: bool) -> None:
         """Have it listen; `asking` for the password."""
@@ -90,6 +97,8 @@ class EmbeddedDatabase:
             await asyncio.sleep(_RESTART_S)  # one that was killed may still hold the folder
 
     async def stop(self) -> None:
+        if self._looking:
+            await self._looking.close()
         if self._supervisor:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
@@ -159,6 +168,14 @@ class EmbeddedDatabase:
             logger.error("the embedded database ended with status %s; starting it again", status)
             await asyncio.sleep(_RESTART_S)
             await self._spawn(asking=self._secured)
+
+    async def _look(self) -> None:
+        """End a process that is there and works no more; a new one recovers what is on the disk."""
+        self._broken = self._broken + 1 if await is_broken(self.url) else 0
+        if self._broken == _BROKEN and self._process and self._process.returncode is None:
+            logger.error("the embedded database is broken, as after a full disk, and is ended")
+            self._process.kill()
+            self._broken = 0
 
 
 def running_url(data_dir: Path) -> str | None:

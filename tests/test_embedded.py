@@ -13,6 +13,7 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
+from server import embedded
 from server.embedded import EmbeddedDatabase, running_url
 
 
@@ -113,3 +114,25 @@ async def test_a_start_that_was_killed_before_the_password_was_known_is_made_goo
         assert await read(again.url) == [1]
     finally:
         await again.stop()
+
+
+async def test_a_database_that_is_there_and_broken_is_ended_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_LOOK_S", 0.05)
+    database = EmbeddedDatabase(tmp_path, secured=False)
+    await database.start()
+    try:
+        broken = database.pid
+        looks = iter([True, True, False, True, True, True])  # what only a full disk brings about
+
+        async def is_broken(_: str) -> bool:
+            return next(looks, False)
+
+        monkeypatch.setattr(embedded, "is_broken", is_broken)
+        async with asyncio.timeout(30):
+            while database.pid == broken:
+                await asyncio.sleep(0.05)
+        assert next(looks, None) is None
+    finally:
+        await database.stop()
