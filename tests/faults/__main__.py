@@ -19,12 +19,14 @@ from rich.console import Console as Screen
 from rich.table import Table
 
 from bench.processes import allow_many_files
+from server.rehearse.client import Refused
 from tests.faults.check import Result
 from tests.faults.disk import may_mount
 from tests.faults.load import SMALL, Size, large
 from tests.faults.scenarios import FAULTS, NEED_A_DISK, run
 
 _DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "faults.md"
+_LONGEST_S: Final = 300.0
 _BETWEEN: Final = ("<!-- the table begins -->", "<!-- the table ends -->")
 _COLUMNS: Final = (
     *("fault", "students", "acked", "missing", "twice", "gaps", "false alarms"),
@@ -58,7 +60,11 @@ async def _all(names: Sequence[str], size: Size) -> list[Result]:
         if name in NEED_A_DISK and not may_mount():
             screen.print(f"{name}: left out, since only root can mount a small disk", highlight=False)
             continue
-        result = await run([FAULTS[name]], size)
+        try:
+            async with asyncio.timeout(_LONGEST_S):
+                result = await run([FAULTS[name]], size)
+        except (TimeoutError, Refused) as error:
+            result = Result(name, size.students, size.consoles, wrong=[f"it did not come to its end: {error!r}"])
         results.append(result)
         screen.print(f"{name}: {'good' if result.good else 'BAD'}", highlight=False)
         for line in (*result.wrong, *_counted(result.false_alarms)):

@@ -7,9 +7,13 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 _SIZE: Final = "512m"
+_MOST_BATCHES: Final = 400
 
 
 class Disk:
@@ -38,6 +42,25 @@ class Disk:
 
     def free(self) -> None:
         self._filler.unlink()
+
+
+async def fill_up(disk: Disk, database_url: str) -> None:
+    """Fill the disk, and what the database has beforehand: a journal of some 10 MB, more than a small exam writes."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(database_url, timeoutMS=5000)
+    filler = client.get_default_database()["filler"]
+    try:
+        await filler.insert_one({})  # making a collection is refused sooner than writing to one
+        disk.fill()
+        for documents in (200, 1):  # where no more batch fits, a single one may
+            for _ in range(_MOST_BATCHES):
+                try:
+                    await filler.insert_many([{"of": os.urandom(2000)} for _ in range(documents)])
+                except PyMongoError:
+                    break
+            else:
+                raise AssertionError("the disk is full, and the database goes on writing")
+    finally:
+        await client.close()
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Final
 from tests.faults.check import Result, check
 from tests.faults.clocks import Clock
 from tests.faults.deployment import Deployment, deployed
-from tests.faults.disk import Disk, may_mount
+from tests.faults.disk import Disk, fill_up, may_mount
 from tests.faults.load import Load, Size
 from tests.faults.network import Way
 
@@ -154,7 +154,7 @@ async def writes_are_cut_at_every_point(deployment: Deployment, size: Size) -> N
 @fault()
 async def the_disk_is_full(deployment: Deployment, size: Size) -> None:
     assert deployment.disk, "only root can mount a small disk"
-    deployment.disk.fill()
+    await fill_up(deployment.disk, deployment.database_url)
     await asyncio.sleep(size.away_s)
     deployment.disk.free()
 

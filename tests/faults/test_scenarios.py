@@ -6,14 +6,12 @@ import shutil
 
 import pytest
 
-from tests.faults.disk import may_mount
 from tests.faults.load import SMALL
 from tests.faults.scenarios import FAULTS, NEED_A_DISK, run
 
 needs_processes = pytest.mark.skipif(
     not (shutil.which("nginx") and shutil.which("redis-server")), reason="nginx or redis-server is not installed"
 )
-needs_disk = pytest.mark.skipif(not may_mount(), reason="only root can mount a small disk")
 
 EXAMS = [
     ["a node is killed", "the database is killed", "Redis is killed and away"],
@@ -26,7 +24,6 @@ EXAMS = [
         "writes are cut at every point",
     ],
     ["a rolling restart", "SIGTERM under load"],
-    pytest.param(["the disk is full"], marks=needs_disk),
 ]
 
 
@@ -38,7 +35,6 @@ async def test_nothing_acked_is_missing_or_twice_and_there_is_no_false_alarm(fau
     assert result.acked > SMALL.students
 
 
-def test_every_fault_is_in_some_exam() -> None:
-    tried = {name for exam in EXAMS for name in (exam if isinstance(exam, list) else exam.values[0])}
-    assert tried == FAULTS.keys() - {"nothing breaks"}
-    assert tried >= NEED_A_DISK
+def test_every_fault_is_in_some_exam_but_for_what_the_embedded_database_does_not_bear() -> None:
+    tried = {name for exam in EXAMS for name in exam}
+    assert tried == FAULTS.keys() - {"nothing breaks"} - NEED_A_DISK
