@@ -39,6 +39,7 @@ class Following:
         self._looking = Periodic(_TICK_S, self._tick, "looking what other nodes did")
         self._ticks = 0
         self._was_healthy = False
+        self._look: asyncio.Task[None] | None = None
         self._looked_at = now()
         self._seen: dict[ObjectId, int] = {}  # sessions that were told while hints are missing, as of which `rev`
         hints.follow("logs", lambda ids: store.log.follow(ids_of(ids)))
@@ -55,9 +56,17 @@ class Following:
 
     async def close(self) -> None:
         await self._looking.close()
+        if self._look:
+            self._look.cancel()
+            await asyncio.gather(self._look, return_exceptions=True)
 
     async def look(self) -> None:
-        """See everything anew that somebody here is concerned with."""
+        """See everything anew that somebody here is concerned with; who asks while that is under way waits for it."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_at_all())
+        await asyncio.shield(self._look)
+
+    async def _look_at_all(self) -> None:
         began, since = now(), self._looked_at - _SKEW
         exam_ids = self._concerned()
         await self._recheck(self._connections.all())

@@ -71,10 +71,10 @@ class Heartbeats:
         if self._hints.shared:
             self._telling.open()
 
-    async def take_up(self) -> None:
-        """Take up what nodes that are gone had not folded."""
+    async def take_up(self, nodes: frozenset[str] | None = None) -> None:
+        """Take up what nodes that are gone had not folded; `nodes`: of these alone."""
         with patience():
-            async for group in self._groups.find({}):
+            async for group in self._groups.find({} if nodes is None else {"node": {"$in": list(nodes)}}):
                 node = group.get("node")
                 if node == self._hints.node_id:
                     continue

@@ -26,7 +26,7 @@ from models.periodic import Periodic
 logger = logging.getLogger(__name__)
 
 _EVERY_S: Final = 1.0
-_LOST_S: Final = 5.0
+_LOST_S: Final = 8.0  # longer than a note may wait for a database that has much to do
 _SLEPT_S: Final = 3.0  # since the last look: nobody can be blamed for it
 _KEPT: Final = timedelta(days=1)
 _DOWN: Final = timedelta(seconds=10)  # a note that is newer: of a server that serves

@@ -150,7 +150,7 @@ class Store:
 
     async def _take_over(self, nodes: frozenset[str]) -> None:
         """See to what these nodes, which were lost, saw to."""
-        await self.heartbeats.take_up()
+        await self.heartbeats.take_up(nodes)
         await self.watch.take_over(nodes, await self.recovery.recover(None))
 
     async def close(self) -> None:
