@@ -118,7 +118,7 @@ async def _drip(target: Target, size: Size, first: bytes, more: bytes, *, read: 
                 writer.write(more)
             if not read:  # what it was sent before it was closed is still to be read
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(10):
+                    async with asyncio.timeout(size.seconds / 4):
                         while await reader.read(1 << 16):
                             pass
                         writer.transport.abort()
