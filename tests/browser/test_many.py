@@ -135,11 +135,16 @@ async def test_a_rehearsal_of_five_hundred_is_shown_to_its_end(
         await page.evaluate(FRAMES)
         await expect(page.locator(".grid button.name")).to_have_count(STUDENTS, timeout=60_000)
         figures = page.get_by_role("list", name="The exam in figures")
-        await expect(figures).to_contain_text(f"{STUDENTS} done", timeout=120_000)
+        output = asyncio.create_task(process.communicate())
+        try:
+            await expect(figures).to_contain_text(f"{STUDENTS} done", timeout=60_000)
+        except AssertionError:
+            assert not output.done(), output.result()[0].decode()  # why the rehearsal ended early
+            raise
         frames = sorted(await page.evaluate("frames_"))
         record_property("frame_p50_ms", frames[len(frames) // 2])
         record_property("frame_p99_ms", frames[len(frames) * 99 // 100])
-        out, _ = await asyncio.wait_for(process.communicate(), 120)
+        out, _ = await asyncio.wait_for(output, 120)
         assert process.returncode == 0, out.decode()
     finally:
         if process.returncode is None:
