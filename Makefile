@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 JOBS ?= 3# files of tests at a time
+ALONE := tests/faults tests/browser/test_many.py# they load the machine by themselves
 BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
@@ -14,7 +15,8 @@ run: $(VENV)/ready pages
 
 test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready server/web/ready
 	npm --prefix web test --silent
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(if $(ARGS),$(ARGS),$(addprefix --ignore=,$(ALONE)))
+	$(if $(ARGS),,$(BIN)/pytest $(ALONE))
 
 lint: $(VENV)/ready-to-test web/node_modules/ready
 	$(BIN)/ruff format --check .
