@@ -16,6 +16,7 @@ from bson import ObjectId
 
 from handlers.connections import Connection, Connections
 from models.fields import now
+from models.groups import Groups
 from models.hints import Hints, ids_of
 from models.periodic import Periodic
 from models.store import Store
@@ -39,7 +40,7 @@ class Following:
         self._looking = Periodic(_TICK_S, self._tick, "looking what other nodes did")
         self._ticks = 0
         self._was_healthy = False
-        self._look: asyncio.Task[None] | None = None
+        self._looks: Groups[None, None] = Groups(self._look_at_all, most=1000, patience_s=None)
         self._looked_at = now()
         self._seen: dict[ObjectId, int] = {}  # sessions that were told while hints are missing, as of which `rev`
         hints.follow("logs", lambda ids: store.log.follow(ids_of(ids)))
@@ -56,17 +57,13 @@ class Following:
 
     async def close(self) -> None:
         await self._looking.close()
-        if self._look:
-            self._look.cancel()
-            await asyncio.gather(self._look, return_exceptions=True)
+        await self._looks.close()
 
     async def look(self) -> None:
-        """See everything anew that somebody here is concerned with; who asks while that is under way waits for it."""
-        if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._look_at_all())
-        await asyncio.shield(self._look)
+        """See everything anew, as it is from now on, that somebody here is concerned with; one look at a time."""
+        await self._looks(None)
 
-    async def _look_at_all(self) -> None:
+    async def _look_at_all(self, askers: list[None]) -> list[None]:
         began, since = now(), self._looked_at - _SKEW
         exam_ids = self._concerned()
         await self._recheck(self._connections.all())
@@ -78,6 +75,7 @@ class Following:
             await self._store.sessions.changes.saw([one for one in recent if self._seen.get(one["_id"]) != one["rev"]])
             self._seen |= {one["_id"]: one["rev"] for one in recent}
         self._looked_at = began
+        return askers
 
     def _concerned(self) -> set[ObjectId]:
         """The exams that somebody here is in, or watches; their logs are not forgotten."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sized
 from time import perf_counter
 from typing import Final, Protocol, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 Items = TypeVar("Items", bound=Sized)
 Result = TypeVar("Result")
@@ -112,10 +112,6 @@ class Measures:
     def command_failed(self, name: str) -> None:
         """The database refused a command, or did not answer."""
         self._command_failures.labels(name).inc()
-
-    def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
-        """Have `value` asked whenever the metrics are read; it must be quick, and not wait."""
-        Gauge(name, about, registry=self.registry).set_function(value)
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, about, labels, registry=self.registry)

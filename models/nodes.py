@@ -79,11 +79,6 @@ class Nodes:
         seen = self._seen.get(node_id)
         return seen is not None and not seen.lost
 
-    @property
-    def others(self) -> int:
-        """How many other nodes are alive."""
-        return sum(not seen.lost for seen in self._seen.values())
-
     async def begin(self) -> timedelta | None:
         """Before this node serves: for how long none has; None where one does, or there was none before."""
         notes: list[Stored] = await self._servers.find({}).to_list(None)

@@ -45,7 +45,7 @@ from handlers.pace import Pace
 from handlers.proctor_namespace import ProctorNamespace
 from handlers.security import secured
 from handlers.sign_ins import SIGN_INS, SignIns
-from handlers.socket_limits import Refused, SocketLimits, SocketRates
+from handlers.socket_limits import SocketLimits, SocketRates
 from models.database import Database
 from models.errors import ProctoringError, Unavailable
 from models.measures import Measures, Tracer
@@ -106,14 +106,12 @@ class Apps:
     drain: Callable[[], Awaitable[None]]
 
 
-def create_app(settings: Settings, store: Store, refused: Refused | None = None) -> Apps:
-    """All of the server but its listening. `refused` is told of each refusal, by the name of the setting; without it
-    the metrics are.
-    """
-    refused = refused or store.measures.refused
+def create_app(settings: Settings, store: Store) -> Apps:
+    """All of the server but its listening."""
+    refused = store.measures.refused
     handshakes = Handshakes(rates_of(settings, HandshakeRates), refused)
     server = make_server(
-        settings.used_transports, settings.cors_origins, bounds_of(settings), handshakes, refused, store.measures
+        settings.used_transports, settings.cors_origins, bounds_of(settings), handshakes, store.measures
     )
     connections = Connections(server, store.hints, SocketLimits(rates_of(settings, SocketRates), refused))
     following = Following(store, connections, store.hints)
@@ -202,7 +200,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, refused: Refused | None = None) -> AsyncIterator[Running]:
+async def running(settings: Settings) -> AsyncIterator[Running]:
     """Serve within this block. SettingsError where that cannot be."""
     async with contextlib.AsyncExitStack() as stack:
         tracer = None
@@ -218,7 +216,7 @@ async def running(settings: Settings, refused: Refused | None = None) -> AsyncIt
         if settings.redis_url:
             channel = f"proctoring:{store.database.name}"
             await stack.enter_async_context(RedisHints(settings.redis_url.get_secret_value(), channel, store.hints))
-        apps = create_app(settings, store, refused)
+        apps = create_app(settings, store)
         url = await _listen(stack, apps.app, settings.host, settings.port, shared=settings.reuse_port)
         ws_url = url
         if apps.sockets is not apps.app and settings.ws_port is not None:

@@ -20,7 +20,6 @@ import socketio
 from aiohttp import web
 
 from handlers.handshakes import Handshakes
-from handlers.socket_limits import Refused
 from models.errors import ProctoringError, RateLimited, Unauthorized
 from models.measures import UNKNOWN, Measures
 from models.trail import Trail, follow, leave
@@ -46,7 +45,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc] # python-engineio ship
     def __init__(self, **options: Any) -> None:
         self._origins = options.pop("origins")
         self.bounds: Bounds = options.pop("bounds")
-        self.refused: Refused = options.pop("refused")
         self._handshakes: Handshakes = options.pop("handshakes")
         self.measures: Measures = options.pop("measures")
         super().__init__(**options)
@@ -188,7 +186,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc] # python-socketio ship
                     return await self._handle_event(eio_sid, *event)
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:  # noqa: BLE001 nobody can tell which ack was asked for
-            self.eio.refused("malformed_packets")
+            self.eio.measures.refused("malformed_packets")
             # Not with its text, which may have in it what the packet had: a token.
             logger.info("a packet that cannot be decoded closes its connection: %s", type(error).__name__)
             await self.eio.close(eio_sid)
@@ -233,7 +231,6 @@ def make_server(
     origins: list[str],
     bounds: Bounds,
     handshakes: Handshakes,
-    refused: Refused,
     measures: Measures,
 ) -> Server:
     """A Socket.IO server. `origins`: who may connect from a browser beside the server's own pages; `*` for all."""
@@ -250,7 +247,6 @@ def make_server(
         origins=origins,
         bounds=bounds,
         handshakes=handshakes,
-        refused=refused,
         measures=measures,
         max_http_buffer_size=MAX_FRAME,
         namespaces="*",  # so that an unknown one is refused in the contract's shape

@@ -53,10 +53,6 @@ def counters_of(settings: Settings, database: str, app: web.Application) -> Stor
     return counts
 
 
-def uncounted(limit: str) -> None:
-    """Nobody counts what is refused."""
-
-
 def _limit(value: str | int) -> Any:
     if isinstance(value, int):
         return value

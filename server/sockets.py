@@ -93,7 +93,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
 
     def slow(self, reason: str, why: str) -> None:
         """The client does not read, and is cut off for it. `reason`: `bytes` or `time`."""
-        self.server.refused("slow_readers")
+        self.server.measures.refused("slow_readers")
         self.server.measures.cut(reason)
         logger.warning("a client that reads too slowly is cut off: %s", why, extra={"connectionId": self.sid})
 
@@ -161,7 +161,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
 
     def _strike(self) -> None:
         self._strikes += 1
-        self.server.refused("malformed_packets")
+        self.server.measures.refused("malformed_packets")
         if self._strikes == self.server.bounds.malformed_packets:
             logger.info("a client that sends what is no packet is closed", extra={"connectionId": self.sid})
             self._end(self.server.reason.TRANSPORT_ERROR)
@@ -175,7 +175,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
     def refuse(self) -> None:
         """Something of the client was refused that no namespace counts: a namespace, or an event of none."""
         if self._refusals is not None and self._refusals.take(self._loop.time()) and self.open:
-            self.server.refused("refusals_per_user")
+            self.server.measures.refused("refusals_per_user")
             logger.info("a client that goes on with what is refused is closed")
             self._end(self.server.reason.TRANSPORT_ERROR)
 
@@ -213,7 +213,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
                 body: bytes = await environ["wsgi.input"].read(length)
             packets = Payload(encoded_payload=body.decode()).packets
         except (ValueError, LookupError, RecursionError, TimeoutError, web.RequestPayloadError) as error:
-            self.server.refused("malformed_packets")
+            self.server.measures.refused("malformed_packets")
             logger.info("what a client that polls sent cannot be read: %s", type(error).__name__)
             if not self.open:
                 return
@@ -245,7 +245,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
         elif self._unused_since is None:
             self._unused_since = now
         if self._unused_since is not None and now - self._unused_since > self.server.bounds.authenticate_within_s:
-            self.server.refused("authenticate_within_s")
+            self.server.measures.refused("authenticate_within_s")
             self._hang_up(self.server.reason.SERVER_DISCONNECT)
         elif self.last_ping is not None and now - self.last_ping > self.server.ping_timeout:
             self._hang_up(self.server.reason.PING_TIMEOUT)

@@ -16,6 +16,7 @@ import socketio
 from handlers.asyncapi import make_asyncapi
 from handlers.exam_namespace import ExamNamespace
 from handlers.proctor_namespace import ProctorNamespace
+from models.measures import Measures
 
 WAIT_S = 10
 
@@ -207,3 +208,9 @@ def lasting(session: dict[str, Any]) -> dict[str, Any]:
 
 def uuid() -> str:
     return str(uuid4())
+
+
+def refusals(measures: Measures) -> dict[str, float]:
+    """What limits have refused so far, by limit."""
+    found = (sample for family in measures.registry.collect() for sample in family.samples)
+    return {one.labels["limit"]: one.value for one in found if one.name == "proctoring_rate_limited_total"}

@@ -29,7 +29,7 @@ from server.bounds import Bounds
 from server.engine import Server, make_server
 from server.packets import TextPacket
 from server.sockets import Socket
-from tests.clients import WAIT_S
+from tests.clients import WAIT_S, refusals
 from tests.frames import PATH, Frames, event_frame, opened
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -66,7 +66,7 @@ class Engine:
     url: str
     server: Server
     room: Room
-    refused: Counter[str]  # by limit
+    measures: Measures
 
     def bound(self, **bounds: Any) -> None:
         """Bounds other than the default ones, for transports that are opened from now on."""
@@ -91,17 +91,16 @@ class Engine:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    refused: Counter[str] = Counter()
-    tell = lambda limit: refused.update([limit])  # noqa: E731
+    measures = Measures()
     bounds = Bounds(10, 4 * 1024 * 1024, 30, 3, refusals=None)
-    server = make_server(["polling", "websocket"], [], bounds, Handshakes(None, tell), tell, Measures())
+    server = make_server(["polling", "websocket"], [], bounds, Handshakes(None, measures.refused), measures)
     room, app = Room(), web.Application()
     server.register_namespace(room)
     server.attach(app)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Engine(f"http://127.0.0.1:{runner.addresses[0][1]}", server, room, refused)
+    yield Engine(f"http://127.0.0.1:{runner.addresses[0][1]}", server, room, measures)
     await server.close_all()
     await server.shutdown()
     await runner.cleanup()
@@ -351,7 +350,7 @@ async def test_the_engine_itself_looks_after_time(engine: Engine, http: aiohttp.
     engine.bound(authenticate_within_s=0.1)
     async with opened(http, engine.url) as frames:
         assert await frames.receive() is None
-    assert engine.refused == {"authenticate_within_s": 1}
+    assert refusals(engine.measures) == {"authenticate_within_s": 1}
 
 
 async def test_a_connection_that_nobody_authenticates_is_closed_and_one_in_use_is_not(
@@ -384,7 +383,7 @@ async def test_the_third_packet_that_is_none_closes_and_is_logged_once(
         await frames.send("8", "7", "9")
         assert await frames.receive() is None
     assert len([one for one in caplog.records if "what is no packet" in one.message]) == 1
-    assert engine.refused == {"malformed_packets": 3}
+    assert refusals(engine.measures) == {"malformed_packets": 3}
     assert not [one for one in caplog.records if one.exc_info]
 
 
@@ -405,7 +404,7 @@ async def test_a_client_that_never_reads_is_cut_off_by_what_waits_for_it(
                 pass
         assert await other.call("/exam", 1, "hello", 1) == 1
         assert len(engine.server.eio.sockets) == 1
-        assert engine.refused == {"slow_readers": 1}
+        assert refusals(engine.measures) == {"slow_readers": 1}
 
 
 async def test_a_client_that_never_reads_is_cut_off_by_how_long_it_has_not(
@@ -423,7 +422,7 @@ async def test_a_client_that_never_reads_is_cut_off_by_how_long_it_has_not(
             while await asyncio.wait_for(reader.read(1 << 20), WAIT_S):
                 pass
     assert "has not kept up" in caplog.text
-    assert engine.refused == {"slow_readers": 1}
+    assert refusals(engine.measures) == {"slow_readers": 1}
 
 
 async def test_a_client_that_does_not_read_its_answers_is_not_read_either(engine: Engine) -> None:
@@ -546,7 +545,7 @@ async def test_a_client_that_polls_too_slowly_is_cut_off(engine: Engine) -> None
         for _ in range(200):
             await engine.push("x" * 100)
         await until(lambda: engine.room.gone == ["transport error"])
-    assert engine.refused == {"slow_readers": 1}
+    assert refusals(engine.measures) == {"slow_readers": 1}
 
 
 @pytest.mark.parametrize(

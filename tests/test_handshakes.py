@@ -86,7 +86,7 @@ async def test_an_address_has_so_many_open_and_an_end_makes_room(
                 async with connected(http, there, school.student.token, THERE):
                     pass
             await again(http, there)
-        assert there.refused["connections_per_address"] >= 2
+        assert there.refused.get("connections_per_address", 0) >= 2
 
 
 @pytest.mark.parametrize("path", [PATH, POLLING])
@@ -112,8 +112,8 @@ async def test_an_address_has_fewer_that_nobody_authenticated(
             while (await asyncio.wait_for(ws.receive(), 10)).type is aiohttp.WSMsgType.TEXT:
                 pass
             assert ws.closed
-        assert there.refused["authenticate_within_s"] == 2
-        assert there.refused["unauthenticated_per_address"] >= 1
+        assert there.refused.get("authenticate_within_s", 0) == 2
+        assert there.refused.get("unauthenticated_per_address", 0) >= 1
 
 
 async def test_what_is_no_handshake_takes_no_place(

@@ -18,8 +18,8 @@ from handlers.counting import Counters
 from handlers.limits import Limits, Rates, Windows
 from models.common_passwords import is_common
 from models.errors import RateLimited
+from models.measures import Measures
 from server.app import running
-from server.limiting import uncounted
 from server.settings import Settings, SettingsError, load_settings
 from tests.clients import Api, uuid
 from tests.conftest import PASSWORD, Organisation, Person, sign_in
@@ -116,7 +116,8 @@ async def test_an_exam_of_two_thousand_behind_one_address_reaches_no_default() -
     settings = load_settings(_env_file=None)
     assert settings.rate_limits
     limits = Limits(
-        Windows(Counters(), uncounted), Rates(**{one: parse(getattr(settings, one)) for one in Rates.__slots__})
+        Windows(Counters(), Measures().refused),
+        Rates(**{one: parse(getattr(settings, one)) for one in Rates.__slots__}),
     )
     organisation_id = ObjectId()
     for _ in range(2000):
@@ -131,7 +132,7 @@ async def test_counters_forget_what_is_over(monkeypatch: pytest.MonkeyPatch) -> 
     at = time.time()
     monkeypatch.setattr("handlers.counting.time.time", lambda: at)
     counters, rate = Counters(), RateLimitItemPerSecond(2, 5)
-    windows = Windows(counters, uncounted)
+    windows = Windows(counters, Measures().refused)
     for one in range(3):
         await windows.count(rate, "key", str(one))
     assert [await windows.left(rate, "key", str(one)) for one in range(4)] == [1, 1, 1, 2]

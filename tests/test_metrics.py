@@ -275,13 +275,6 @@ async def test_the_event_loops_lag_and_the_process_are_measured(measured: Measur
     assert measured.labels("proctoring_build_info", "version")
 
 
-async def test_a_gauge_is_asked_when_the_metrics_are_read(measured: Measured) -> None:
-    values = iter([3.0, 5.0])
-    measured.server.store.measures.gauge("proctoring_test_gauge", "For a test.", lambda: next(values))
-    assert (await measured.read()).value("proctoring_test_gauge") == 3
-    assert (await measured.read()).value("proctoring_test_gauge") == 5
-
-
 async def test_a_database_that_stands_still_is_told(
     settings: Settings, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:

@@ -14,8 +14,8 @@ from limits import RateLimitItemPerHour
 from pydantic import SecretStr
 
 from handlers.limits import Windows
+from models.measures import Measures
 from server.app import running
-from server.limiting import uncounted
 from server.redis_counts import RedisCounts
 from server.settings import Settings, SettingsError
 from tests.clients import Api
@@ -47,7 +47,7 @@ async def redis(redis_process: RedisProcess) -> RedisProcess:
 async def counting(redis: RedisProcess, prefix: str) -> AsyncIterator[Windows]:
     """What one node counts by."""
     counts = RedisCounts(redis.url, prefix)
-    yield Windows(counts, uncounted)
+    yield Windows(counts, Measures().refused)
     await counts.close()
 
 

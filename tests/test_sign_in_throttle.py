@@ -16,9 +16,9 @@ from handlers.counting import Counters
 from handlers.limits import Rates, Windows
 from handlers.sign_ins import Claim, SignIns
 from models.errors import RateLimited, Unavailable
+from models.measures import Measures
 from models.store import Store
 from server.app import running
-from server.limiting import uncounted
 from server.settings import Settings
 from tests.clients import Answer, Api
 from tests.conftest import PASSWORD, Organisation
@@ -262,7 +262,7 @@ async def test_what_could_not_be_verified_is_no_failure(
 async def test_a_school_of_two_thousand_that_mistypes_signs_in_behind_one_address(settings: Settings) -> None:
     """All at once, every one of them wrong at first, with the limits as they are by default."""
     rates = Rates(**{one: parse(getattr(settings, one)) for one in Rates.__slots__})
-    sign_ins = SignIns(Windows(Counters(), uncounted), rates)
+    sign_ins = SignIns(Windows(Counters(), Measures().refused), rates)
     claims = [Claim.of(f"student{one}@school.example.com", SCHOOL) for one in range(2000)]
 
     async def attempt(claim: Claim, right: bool) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ import pytest
 from handlers.buckets import Bucket, Flow
 from server.app import Running, running
 from server.settings import Settings, SettingsError, load_settings
-from tests.clients import Socket
+from tests.clients import Socket, refusals
 from tests.conftest import Organisation
 from tests.frames import Frames, event_frame, opened, refusal
 
@@ -27,15 +27,17 @@ class Limited:
     """A server with limits, and what it has counted as refused."""
 
     server: Running
-    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def refused(self) -> dict[str, float]:
+        return refusals(self.server.store.measures)
 
 
 @contextlib.asynccontextmanager
 async def limited(settings: Settings, **limits: Any) -> AsyncIterator[Limited]:
-    refused: Counter[str] = Counter()
     settings = settings.model_copy(update={"rate_limits": True} | limits)
-    async with running(settings, lambda limit: refused.update([limit])) as server:
-        yield Limited(server, refused)
+    async with running(settings) as server:
+        yield Limited(server)
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +115,7 @@ async def test_who_goes_on_after_so_many_refusals_is_disconnected_and_again_when
             assert codes.total() < 100
             if event == "tab_change":
                 assert (codes[None], codes[code]) == (19, 31)
-        assert there.refused["refusals_per_user"] == 1
+        assert there.refused.get("refusals_per_user", 0) == 1
         async with opened(http, there.server.ws_url) as frames:
             assert "sid" in await frames.connect("/exam", {"token": school.student.token})
             assert (await flood(frames, 20, event))["closed"] == 1
@@ -176,7 +178,7 @@ async def test_what_no_namespace_counts_is_refused_so_often_on_one_transport(
             while (got := await frames.receive()) is not None:
                 answers += got.startswith(("44/exam,", "43/proctor,"))
             assert 25 <= answers <= 60
-        assert there.refused["refusals_per_user"] == 1
+        assert there.refused.get("refusals_per_user", 0) == 1
 
 
 async def test_off_is_off_for_sockets(settings: Settings, school: Organisation, http: aiohttp.ClientSession) -> None:
