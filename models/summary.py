@@ -100,7 +100,7 @@ class Summary:
     def note(self) -> list[Any]:
         """All of it, for `noted`, but the hand: what was said with it stands in the log alone."""
         return [
-            self._counts,
+            list(self._counts),  # what is noted is of this moment, while records go on coming
             self.offset,
             self.last_activity_at,
             self.verdict,

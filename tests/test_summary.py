@@ -9,12 +9,14 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from bson import ObjectId
 
 from models.activity import Entry
 from models.actors import Actor, Role
 from models.database import Stored
 from models.fields import now
+from models.places import Places
 from models.session import entry_of
 from models.store import Store
 from server.settings import Settings
@@ -295,6 +297,27 @@ async def test_a_restart_forgets_nothing_whether_it_finds_a_note_an_old_one_or_n
         await store.database.log_notes.delete_one({"_id": exam["_id"]})
         assert (await views(store, exam), hidden(store, sessions)) == (shown, known)
         await store.database.drop()
+
+
+async def test_what_is_recorded_while_a_note_is_stored_counts_once_for_whoever_reads_the_note(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, exam = await make_class(store.database, 4)
+    sessions = [one for one, _ in [await store.starting.start(actor(user), exam) for user in users]]
+    await fill(store, sessions, seed=1)
+    real = Places.store
+
+    async def slow(places: Places, upto: int) -> None:
+        monkeypatch.setattr(Places, "store", real)
+        await fill(store, sessions, seed=2)
+        await real(places, upto)
+
+    monkeypatch.setattr(Places, "store", slow)
+    await store.log.of(exam["_id"]).close()  # which notes what is known
+    assert Places.store is real
+    shown = await views(store, exam)
+    async with restarted(settings) as other:
+        assert await views(other, exam) == shown
 
 
 async def test_two_processes_on_one_database_show_the_same(store: Store, settings: Settings) -> None:

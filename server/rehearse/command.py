@@ -33,6 +33,9 @@ def add_rehearse(commands: Any) -> None:
     parser.add_argument("--students", type=_positive, default=50, metavar="N")
     parser.add_argument("--proctors", type=_positive, default=2, metavar="K")
     parser.add_argument("--seconds", type=_positive, default=30, metavar="S")
+    parser.add_argument(
+        "--every", type=_positive, default=1, metavar="S", help="how often a student does something, on average"
+    )
     parser.add_argument("--url", help="the server; default: the one that runs with --demo on this DATA_DIR")
     parser.add_argument("--ws-url", help="where its Socket.IO is, with WS_PORT; default: --url")
     parser.add_argument("--email", help="an ADMIN's e-mail address; default: the demo's")
@@ -111,8 +114,9 @@ async def _run(
     exam = await admin.call("POST", "/routes/exams", body)
     made["exams"].append(exam["id"])
 
-    consoles = [Console(target.ws_url, token, exam["id"], tally) for _, token in people[: arguments.proctors]]
-    students = [Student(target.ws_url, token, exam["id"], tally) for _, token in people[arguments.proctors :]]
+    of_proctors, of_students = people[: arguments.proctors], people[arguments.proctors :]
+    consoles = [Console(target.ws_url, token, exam["id"], tally) for _, token in of_proctors]
+    students = [Student(target.ws_url, token, exam["id"], tally, arguments.every) for _, token in of_students]
     supervisor = Supervisor(target.ws_url, people[0][1], exam["id"], tally)
     watching = [asyncio.create_task(console.watch()) for console in consoles]
     async with asyncio.TaskGroup() as group:

@@ -39,11 +39,12 @@ def main() -> int:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"default: all. {'; '.join(FAULTS)}")
     parser.add_argument("--students", type=int, help="default: a small class, for a minute's look")
     parser.add_argument("--consoles", type=int, default=10)
+    parser.add_argument("--every", type=float, default=5.0, metavar="S", help="how often a student does something")
     parser.add_argument("--save", action="store_true", help="write the table into docs/faults.md")
     arguments = parser.parse_args()
     if unknown := set(arguments.faults) - set(FAULTS):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
-    size = large(arguments.students, arguments.consoles) if arguments.students else SMALL
+    size = large(arguments.students, arguments.consoles, arguments.every) if arguments.students else SMALL
     allow_many_files()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     logging.disable(logging.ERROR)  # of the database that is started again, and of clients that are cut off

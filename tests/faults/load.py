@@ -19,14 +19,15 @@ _CALLED: Final = ("LATE", "MISSING")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much, and how long. `away_s`: how long what breaks is broken, where it is not for a moment.
-
-    `spread_s`: within which a node that ends lets its clients go. `timed`: whether students have to be back in time.
+    """How much, and how long. `every_s`: how often a student does something besides beating, on average. `away_s`: how
+    long what breaks is broken, where it is not for a moment. `spread_s`: within which a node that ends lets its clients
+    go. `timed`: whether students have to be back in time.
     """
 
     students: int
     consoles: int
     interval_ms: int
+    every_s: float
     arrive_s: float
     before_s: float
     away_s: float
@@ -44,6 +45,7 @@ SMALL = Size(
     students=40,
     consoles=3,
     interval_ms=3000,
+    every_s=1.0,
     arrive_s=1.0,
     before_s=1.0,
     away_s=2.5,
@@ -53,12 +55,13 @@ SMALL = Size(
 )
 
 
-def large(students: int, consoles: int) -> Size:
+def large(students: int, consoles: int, every_s: float) -> Size:
     """As an exam has it."""
     return Size(
         students,
         consoles,
         interval_ms=5000,
+        every_s=every_s,
         arrive_s=max(3.0, students / 50),
         before_s=8.0,
         away_s=10.0,
@@ -87,7 +90,7 @@ class Load:
         self.world = world
         self.size = size
         self.tally = Tally()
-        self.students = [Student(url, token, world.exam_id, self.tally) for _, token in world.students]
+        self.students = [Student(url, token, world.exam_id, self.tally, size.every_s) for _, token in world.students]
         self.consoles = [WatchingConsole(url, token, world.exam_id, self.tally) for _, token in world.proctors]
         self.supervisor = Supervisor(url, self.proctor_token, world.exam_id, self.tally)
         self.struck = 0.0
@@ -112,16 +115,19 @@ class Load:
     async def arrive(self) -> None:
         """Returns when all are there."""
 
-        async def one(student: Student) -> None:
-            await asyncio.sleep(random.random() * self.size.arrive_s)
-            await student.start()
-
-        await asyncio.gather(*map(one, self.students))
+        starting = [asyncio.create_task(self._start(student)) for student in self.students]
+        both = zip(self.students, starting, strict=True)
+        self._taking_part = [asyncio.create_task(self._take_part(student, started)) for student, started in both]
+        await asyncio.gather(*starting)
         seconds = 1.5 * (self.size.before_s + self.size.away_s)
         self._supervising = asyncio.create_task(self.supervisor.supervise(self.students, seconds))
-        self._taking_part = [asyncio.create_task(self._take_part(student)) for student in self.students]
 
-    async def _take_part(self, student: Student) -> None:
+    async def _start(self, student: Student) -> None:
+        await asyncio.sleep(random.random() * self.size.arrive_s)
+        await student.start()
+
+    async def _take_part(self, student: Student, started: asyncio.Task[None]) -> None:
+        await started
         await student.take_part(lambda: self._over)
         await student.finish()
 
