@@ -169,8 +169,10 @@ class Heartbeats:
     async def _elsewhere(self, session_id: ObjectId, minutes: range) -> list[datetime]:
         """Of the latest minutes, what other nodes have not folded yet."""
         latest = [one for one in minutes if one >= _minute(now()) - _UNFOLDED_MINUTES]
-        query = {"minute": {"$in": [*latest, max(latest) + 1]}} if latest else None
-        groups: list[Stored] = await self._groups.find(query).to_list(None) if query else []
+        if not latest:
+            return []
+        query = {"minute": {"$in": [*latest, max(latest) + 1]}, "sessions": session_id}
+        groups: list[Stored] = await self._groups.find(query).to_list(None)
         return [
             at
             for group in groups

@@ -74,6 +74,8 @@ class Client:
 
     async def call(self, event: str, payload: dict[str, Any], timeout_s: float = _ACK_S) -> dict[str, Any]:
         """The data of the ack; Refused for an error, Disconnected where none can come any more."""
+        if self._lost.is_set():  # what is sent all the same gets no answer
+            raise Disconnected
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         sent, lost = time.perf_counter(), self._lost
         self._pending.add(future)
@@ -82,7 +84,8 @@ class Client:
             async with asyncio.timeout(timeout_s):  # `wait_for` may swallow a cancellation
                 ack = await future
         except (socketio.exceptions.SocketIOError, TimeoutError, Disconnected) as error:
-            self._missed(sent)
+            if lost is self._lost:
+                self._missed(sent)
             self._gone(lost)  # where there was no answer: as good as lost
             raise Disconnected from error
         finally:
