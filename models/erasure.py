@@ -75,9 +75,9 @@ class Erasures:
         Conflict for an organisation's last ADMIN and while a session of the person runs.
         """
         async with self._organisations.lock(user["organisationId"]):
-            await self._users.refuse_last_admin(user)
             if await self._database.sessions.find_one({"userId": user["_id"], "status": {"$in": LIVE}}):
                 raise Conflict("A session of this person is running.")
+            await self._users.refuse_last_admin(user)
             note = {
                 "_id": user["_id"],
                 "organisationId": user["organisationId"],

@@ -72,8 +72,9 @@ class Exams:
             "createdAt": time,
             "updatedAt": time,
         }
-        async with self._organisations.lock(organisation_id):
-            await self._organisations.by_id(organisation_id)
+        async with self._organisations.adding(
+            organisation_id, lambda: self._database.exams.delete_one({"_id": new_id})
+        ):
             try:
                 await self._database.exams.insert_one(document)
             except DuplicateKeyError:  # the same request, once more

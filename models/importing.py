@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from bson import ObjectId
@@ -21,7 +22,7 @@ from pymongo.errors import BulkWriteError
 from models.account import make_account
 from models.actors import Role
 from models.common_passwords import check_password
-from models.database import IDS_A_QUERY, Database, Stored, is_unavailable, patience
+from models.database import IDS_A_QUERY, Database, Stored, delete_by_ids, is_unavailable, patience
 from models.errors import Conflict, InvalidPayload, Unavailable
 from models.organisations import Organisations
 from models.passwords import Passwords, make_password
@@ -141,10 +142,11 @@ class Import:
         if not made:
             return
         failures: list[dict[str, Any]] = []
-        async with self._organisations.lock(self._organisation_id):
-            await self._organisations.by_id(self._organisation_id)
+        users = [one.user for one in made.values()]
+        undo = partial(delete_by_ids, self._users, [user["_id"] for user in users])
+        async with self._organisations.adding(self._organisation_id, undo):
             try:
-                await self._users.insert_many([one.user for one in made.values()], ordered=False)
+                await self._users.insert_many(users, ordered=False)
             except BulkWriteError as error:
                 if is_unavailable(error):
                     raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from bson import ObjectId
@@ -16,6 +18,9 @@ from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
 from models.keeping import Retention, check, kept
 from models.visibility import organisations_of
+
+STAYS: Final[dict[str, Any]] = {"$unset": {"leavingAt": ""}}
+_LEAVING: Final = timedelta(minutes=1)  # longer than whoever marked it is at work, unless a crash ended it
 
 
 class Organisation(Document):
@@ -44,8 +49,32 @@ class Organisations:
         self._locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, organisation_id: ObjectId | None) -> asyncio.Lock:
-        """Held by whoever changes which users and exams an organisation has, while looking and then acting."""
+        """Held by whoever changes which users and exams an organisation has, while looking and then acting.
+
+        It holds in this process. Against other nodes, who takes away says so before looking (`is_leaving`), and who
+        adds looks once more afterwards: of two that meet, one at least sees the other.
+        """
         return self._locks.setdefault(organisation_id or ObjectId("0" * 24), asyncio.Lock())
+
+    @asynccontextmanager
+    async def adding(
+        self, organisation_id: ObjectId | None, undo: Callable[[], Awaitable[object]]
+    ) -> AsyncIterator[None]:
+        """Within it, users or exams are added. NotFound where the organisation is not there; where it goes meanwhile,
+        `undo` takes back what was added.
+        """
+        async with self.lock(organisation_id):
+            await self._check(organisation_id)
+            yield
+            try:
+                await self._check(organisation_id)
+            except (NotFound, Conflict):
+                await undo()
+                raise
+
+    async def _check(self, organisation_id: ObjectId | None) -> None:
+        if organisation_id and is_leaving(await self.by_id(organisation_id)):
+            raise Conflict("The organisation is being deleted.")
 
     async def create(self, new_id: ObjectId, name: str, self_registration: bool) -> Stored:
         time = now()
@@ -94,8 +123,22 @@ class Organisations:
 
     async def delete(self, organisation_id: ObjectId) -> None:
         """Conflict while it has users or exams."""
+        organisations, it = self._database.organisations, {"_id": organisation_id}
         async with self.lock(organisation_id):
+            await organisations.update_one(it, leaves())
             for collection in (self._database.users, self._database.exams):
                 if await collection.find_one({"organisationId": organisation_id}):
+                    await organisations.update_one(it, STAYS)
                     raise Conflict("The organisation still has users or exams.")
-            await self._database.organisations.delete_one({"_id": organisation_id})
+            await organisations.delete_one(it)
+
+
+def leaves() -> dict[str, Any]:
+    """The change that marks a user or an organisation before it is taken away."""
+    return {"$set": {"leavingAt": now()}}
+
+
+def is_leaving(document: Stored) -> bool:
+    """Whether it is being taken away, maybe by another node."""
+    at: datetime | None = document.get("leavingAt")
+    return at is not None and now() - at < _LEAVING

@@ -13,7 +13,7 @@ from models.actors import Actor, Role
 from models.database import Database, Stored, both, duplicate_of_id, find_by_ids, find_page
 from models.errors import Conflict, NotFound
 from models.fields import Document, Id, Instant, now, shape
-from models.organisations import OrganisationName, Organisations
+from models.organisations import STAYS, OrganisationName, Organisations, is_leaving, leaves
 from models.passwords import Passwords
 from models.visibility import sees_exam, users_of
 
@@ -65,9 +65,9 @@ class Users:
         """Conflict where the e-mail is taken; NotFound where the organisation is not there."""
         hashed = await self._passwords.hash(password)
         document = make_account(new_id, name, email, role, organisation_id, hashed)
-        async with self._organisations.lock(organisation_id):
-            if organisation_id:
-                await self._organisations.by_id(organisation_id)
+        async with self._organisations.adding(
+            organisation_id, lambda: self._database.users.delete_one({"_id": new_id})
+        ):
             try:
                 await self._database.users.insert_one(document)
             except DuplicateKeyError as error:
@@ -158,7 +158,8 @@ class Users:
                 await self.refuse_last_admin(user)
             same = {"_id": user["_id"], "role": user["role"]}
             try:
-                written = await self._database.users.update_one(same, {"$set": changes | {"updatedAt": now()}})
+                change = {"$set": changes | {"updatedAt": now()}} | (STAYS if new_role else {})
+                written = await self._database.users.update_one(same, change)
             except DuplicateKeyError as error:
                 raise Conflict("This e-mail address is taken.") from error
         changed = await self.by_id(user["_id"])
@@ -169,9 +170,9 @@ class Users:
     async def delete(self, user: Stored) -> None:
         """Conflict for an organisation's last ADMIN and for one who has sessions."""
         async with self._organisations.lock(user["organisationId"]):
-            await self.refuse_last_admin(user)
             if await self._database.sessions.find_one({"userId": user["_id"]}):
                 raise Conflict("The user has proctoring sessions.")
+            await self.refuse_last_admin(user)
             await self._database.users.delete_one({"_id": user["_id"]})
             await self._database.exams.update_many({"users": user["_id"]}, {"$pull": {"users": user["_id"]}})
 
@@ -197,9 +198,16 @@ class Users:
         }
 
     async def refuse_last_admin(self, user: Stored) -> None:
-        """Conflict for an organisation's last ADMIN. To be held under the organisation's lock."""
+        """Conflict for an organisation's last ADMIN. To be held under the organisation's lock.
+
+        Who is leaving does not count. So two nodes that take away the last two in one instant may both be refused, and
+        never both do it.
+        """
         if user["role"] != Role.ADMIN.value:
             return
+        users, it = self._database.users, {"_id": user["_id"]}
+        await users.update_one(it, leaves())
         others = {"organisationId": user["organisationId"], "role": Role.ADMIN.value, "_id": {"$ne": user["_id"]}}
-        if await self._database.users.find_one(others) is None:
+        if all(map(is_leaving, await users.find(others, {"leavingAt": 1}).to_list(None))):
+            await users.update_one(it, STAYS)
             raise Conflict("This is the organisation's last ADMIN.")

@@ -9,7 +9,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -68,7 +68,7 @@ async def _all(names: Sequence[str], size: Size) -> list[Result]:
             result = Result(name, size.students, size.consoles, wrong=[f"it did not come to its end: {error!r}"])
         results.append(result)
         screen.print(f"{name}: {'good' if result.good else 'BAD'}", highlight=False)
-        for line in (*result.wrong, *_counted(result.false_alarms)):
+        for line in result.problems:
             screen.print(f"  WRONG: {line}", highlight=False, markup=False)
         for line, times in result.complaints.items():
             screen.print(f"  traceback, {times} times: {line}", highlight=False, markup=False)
@@ -92,11 +92,6 @@ def _row(result: Result) -> list[str]:
         ", ".join(map(str, result.exits)) or "-",
         "good" if result.good else "BAD",
     ]
-
-
-def _counted(lines: Iterable[str]) -> list[str]:
-    found = sorted(lines)
-    return found[:5] + ([f"and {len(found) - 5} more"] if len(found) > 5 else [])
 
 
 def _save(results: Sequence[Result]) -> None:

@@ -20,6 +20,7 @@ from tests.faults.load import Load
 _AGREE_S: Final = 20.0
 _LOOKED_AT: Final = 100  # students, for their heartbeats: a node reads those of all to find those of one
 _DURATION: Final = 180  # minutes, of the exam that bench/world.py makes
+_SHOWN: Final = 5  # false alarms: mostly they are alike
 _COMPARED: Final = ("rev", "status", "connectivity", "endTime", "deadline", "timeLedger", "verdict", "hand")
 
 _Sessions: TypeAlias = dict[str, dict[str, Any]]  # by id
@@ -43,8 +44,22 @@ class Result:
     complaints: Counter[str] = field(default_factory=Counter)  # tracebacks in the nodes' logs
 
     @property
+    def problems(self) -> list[str]:
+        """All that is not as it must be, a line each."""
+        counted = {"acked but missing": self.missing, "there twice": self.twice, "gaps at consoles": self.gaps}
+        alarms = sorted(f"false alarm: {one}" for one in self.false_alarms)
+        more = [f"and {len(alarms) - _SHOWN} more"] if len(alarms) > _SHOWN else []
+        return [
+            *(f"{what}: {number}" for what, number in counted.items() if number),
+            *(f"a node ended with {status}" for status in self.exits if status),
+            *self.wrong,
+            *alarms[:_SHOWN],
+            *more,
+        ]
+
+    @property
     def good(self) -> bool:
-        return not (self.missing or self.twice or self.gaps or self.false_alarms or self.wrong or any(self.exits))
+        return not self.problems
 
 
 async def check(fault: str, deployment: Deployment, load: Load) -> Result:
