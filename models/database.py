@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import pymongo
 from bson import ObjectId
@@ -90,16 +90,23 @@ async def provide_user(url: str, name: str, password: str) -> None:
         client.close()
 
 
-async def is_broken(url: str) -> bool:
-    """Whether a database answers reads with its own failure, as the embedded one does for ever after a full disk."""
+Health = Literal["answers", "broken", "silent"]
+
+
+async def health(url: str) -> Health:
+    """How a database answers a read. Broken: with a failure of its own, as the embedded one does for ever after a full
+    disk.
+    """
     client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
     try:
         await client.get_default_database()["servers"].find_one({})
-    except PyMongoError as error:
-        return isinstance(error, OperationFailure) and error.code == INTERNAL
+    except OperationFailure as error:
+        return "broken" if error.code == INTERNAL else "answers"
+    except PyMongoError:
+        return "silent"
     finally:
         client.close()
-    return False
+    return "answers"
 
 
 class Database:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from models.database import is_broken, provide_user
+from models.database import Health, health, provide_user
 from models.periodic import Periodic
 from server.settings import SettingsError, keep_secret
 
@@ -34,7 +34,7 @@ _START_S: Final = 30.0
 _RESTART_S: Final = 0.5
 _STOP_S: Final = 10.0
 _LOOK_S: Final = 5.0
-_BROKEN: Final = 3  # looks in a row
+_ENOUGH: Final[dict[Health, int]] = {"broken": 3, "silent": 12}  # looks in a row
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -51,7 +51,7 @@ class EmbeddedDatabase:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._looking: Periodic | None = None
-        self._broken = 0
+        self._seen: tuple[Health, int] = ("answers", 0)  # in how many looks in a row
         self._port = 0
 
     @property
@@ -171,11 +171,13 @@ class EmbeddedDatabase:
 
     async def _look(self) -> None:
         """End a process that is there and works no more; a new one recovers what is on the disk."""
-        self._broken = self._broken + 1 if await is_broken(self.url) else 0
-        if self._broken == _BROKEN and self._process and self._process.returncode is None:
-            logger.error("the embedded database is broken, as after a full disk, and is ended")
+        found, (before, times) = await health(self.url), self._seen
+        times = times + 1 if found == before else 1
+        if times == _ENOUGH.get(found) and self._process and self._process.returncode is None:
+            logger.error("the embedded database is %s, and is ended", found)
             self._process.kill()
-            self._broken = 0
+            times = 0
+        self._seen = found, times
 
 
 def running_url(data_dir: Path) -> str | None:

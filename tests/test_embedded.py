@@ -14,8 +14,10 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
+from models.database import Health
 from server import embedded
 from server.embedded import EmbeddedDatabase, running_url
+from tests.processes import stop
 
 
 async def write(url: str, number: int) -> None:
@@ -118,23 +120,42 @@ async def test_a_start_that_was_killed_before_the_password_was_known_is_made_goo
         await again.stop()
 
 
-async def test_a_database_that_is_there_and_broken_is_ended_and_started_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["broken", "silent"])
+async def test_a_database_that_is_there_and_works_no_more_is_ended_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: Health
 ) -> None:
     monkeypatch.setattr(embedded, "_LOOK_S", 0.05)
     database = EmbeddedDatabase(tmp_path, secured=False)
     await database.start()
     try:
-        broken = database.pid
-        looks = iter([True, True, False, True, True, True])  # what only a full disk brings about
+        before, enough = database.pid, embedded._ENOUGH[what]
+        looks = iter([what] * (enough - 1) + ["answers"] + [what] * enough)  # what only a full disk brings about
 
-        async def is_broken(_: str) -> bool:
-            return next(looks, False)
+        async def health(_: str) -> str:
+            return next(looks, "answers")
 
-        monkeypatch.setattr(embedded, "is_broken", is_broken)
+        monkeypatch.setattr(embedded, "health", health)
         async with asyncio.timeout(30):
-            while database.pid == broken:
+            while database.pid == before:
                 await asyncio.sleep(0.05)
         assert next(looks, None) is None
+    finally:
+        await database.stop()
+
+
+async def test_one_that_stands_still_for_good_is_started_again_and_has_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_LOOK_S", 0.05)
+    monkeypatch.setitem(embedded._ENOUGH, "silent", 1)
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    try:
+        await write(database.url, 1)
+        before = database.pid
+        stop(before)
+        async with asyncio.timeout(30):
+            while database.pid == before or await answered(database.url) != [1]:
+                await asyncio.sleep(0.1)
     finally:
         await database.stop()
