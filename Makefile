@@ -2,8 +2,9 @@
 
 PYTHON ?= python3.11
 VENV := .venv
-JOBS ?= 3# files of tests at a time
-ALONE := tests/faults tests/browser/test_many.py# they load the machine by themselves
+JOBS ?= 4# files of tests at a time
+FAULTS := tests/faults# two of them at a time: they are about what is late
+ALONE := tests/browser/test_many.py# it loads the machine by itself
 BIN := $(VENV)/bin
 CHANGED_BY := setup.cfg pyproject.toml
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
@@ -15,7 +16,8 @@ run: $(VENV)/ready pages
 
 test: $(VENV)/ready-to-test tests/js/node_modules/ready bench/peers/node/node_modules/ready server/web/ready
 	npm --prefix web test --silent
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(if $(ARGS),$(ARGS),$(addprefix --ignore=,$(ALONE)))
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(if $(ARGS),$(ARGS),$(addprefix --ignore=,$(FAULTS) $(ALONE)))
+	$(if $(ARGS),,$(BIN)/pytest -n 2 $(FAULTS))
 	$(if $(ARGS),,$(BIN)/pytest $(ALONE))
 
 lint: $(VENV)/ready-to-test web/node_modules/ready

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,14 +30,23 @@ from tests.clients import Api, Socket
 SECRET = "a secret for the tests, of 32 bytes and more"
 PASSWORD = "password123"
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 4e9
+
+
+def roomy() -> str | None:
+    """A folder in memory, where there is room; None elsewhere."""
+    return str(_MEMORY) if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
+
 
 @pytest.fixture(scope="session")
-async def mongodb(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The URL of a database process, without a database's name."""
-    database = EmbeddedDatabase(tmp_path_factory.mktemp("mongodb"), secured=False)
-    await database.start()
-    yield database.url.rpartition("/")[0]
-    await database.stop()
+async def mongodb() -> AsyncIterator[str]:
+    """The URL of a database process, without a database's name. It syncs each commit, if only to memory."""
+    with tempfile.TemporaryDirectory(prefix="mongodb-", dir=roomy()) as folder:
+        database = EmbeddedDatabase(Path(folder), secured=False)
+        await database.start()
+        yield database.url.rpartition("/")[0]
+        await database.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
