@@ -122,20 +122,24 @@ class Heartbeats:
         return self._beats.waits_s
 
     async def _store(self, beats: list[Beat]) -> list[None]:
-        await self._groups.insert_one(
-            {
-                # The latest: a group goes only when all that is in it has been folded.
-                "minute": _minute(max(at for _, _, at in beats)),
-                "node": self._hints.node_id,
-                "sessions": [session_id for session_id, _, _ in beats],
-                "exams": [exam_id for _, exam_id, _ in beats],
-                "times": [at for _, _, at in beats],
-            }
-        )
+        """In groups of one minute each: nearly always there is one. A clock that is set back may bring about two."""
+        by_minute: dict[int, list[Beat]] = defaultdict(list)
         for beat in beats:
-            self._remember(*beat)
-            if self._hints.shared:
-                self._untold[beat[0]] = beat[2]
+            by_minute[_minute(beat[2])].append(beat)
+        for minute, group in by_minute.items():
+            await self._groups.insert_one(
+                {
+                    "minute": minute,
+                    "node": self._hints.node_id,
+                    "sessions": [session_id for session_id, _, _ in group],
+                    "exams": [exam_id for _, exam_id, _ in group],
+                    "times": [at for _, _, at in group],
+                }
+            )
+            for beat in group:
+                self._remember(*beat)
+                if self._hints.shared:
+                    self._untold[beat[0]] = beat[2]
         return [None] * len(beats)
 
     def _remember(self, session_id: ObjectId, exam_id: ObjectId, at: datetime) -> None:
@@ -171,7 +175,7 @@ class Heartbeats:
         latest = [one for one in minutes if one >= _minute(now()) - _UNFOLDED_MINUTES]
         if not latest:
             return []
-        query = {"minute": {"$in": [*latest, max(latest) + 1]}, "sessions": session_id}
+        query = {"minute": {"$in": latest}, "sessions": session_id}
         groups: list[Stored] = await self._groups.find(query).to_list(None)
         return [
             at
