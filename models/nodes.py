@@ -64,6 +64,11 @@ class Nodes:
         """Whether there may be others, so that it looks for them."""
         return self._hints.shared
 
+    @property
+    def unnoted_s(self) -> float:
+        """For how long this node could not note that it is alive; 0 before it serves."""
+        return self._loop.time() - self._noted - _EVERY_S if self._alive else 0.0
+
     def on_lost(self, follower: Lost) -> None:
         """`follower` is told of nodes that were lost, once it is noticed, and again until it succeeds."""
         self._on_lost.append(follower)

@@ -150,6 +150,7 @@ class Store:
 
     async def _take_over(self, nodes: frozenset[str]) -> None:
         """See to what these nodes, which were lost, saw to."""
+        self.watch.spare(nodes)
         await self.heartbeats.take_up(nodes)
         await self.watch.take_over(nodes, await self.recovery.recover(None))
 

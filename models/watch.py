@@ -7,7 +7,8 @@ Where there are several nodes each watches all sessions, but the one that hears 
 once that node is lost, and end a session whose time has been up for a while; the database lets one of them do it.
 
 A student is LATE after twice the interval that its client was told without a heartbeat, MISSING after four times. What
-the server itself slept through, and a while after its start, does not count: clients need time to come back.
+the server itself or its database slept through, and a while after that and after a start, does not count: clients need
+time to come back.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.25
 _SLEPT: Final = timedelta(seconds=2)  # since the last look: the server stood still
+_UNNOTED_S: Final = 3.0  # the database stood still: nobody could come back
 _RETRY_S: Final = 1.0
 _LATE: Final = 2  # intervals without a heartbeat
 _MISSING: Final = 4
@@ -95,8 +97,12 @@ class Watch:
         self._ticking.open()
 
     async def take_over(self, nodes: frozenset[str], live: Iterable[Stored]) -> None:
-        """See to what these nodes, which were lost, heard of; their clients need time to come to another one."""
+        """See to what these nodes, which were lost, heard of; first of all `spare` their clients."""
         await self._changed(list(live))
+        self.spare(nodes)
+
+    def spare(self, nodes: frozenset[str]) -> None:
+        """The clients of these nodes, which were lost, need time to come to another one."""
         for watched in self._watched.values():
             if node_of(watched.session) in nodes:
                 watched.heard = max(watched.heard, now() + _GRACE * watched.interval)
@@ -165,7 +171,7 @@ class Watch:
         """Do what is due at `at`, the server's time. What is begun goes on by itself: see `idle`."""
         if self._looked - at > _SLEPT:
             self._set_back(at)
-        if at - self._looked > _SLEPT:
+        if at - self._looked > _SLEPT or self._nodes.unnoted_s > _UNNOTED_S:
             self._quiet_until = at + _GRACE * self._interval
         self._looked = at
         while self._heap and self._heap[0][0] <= at:

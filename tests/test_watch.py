@@ -18,8 +18,10 @@ from models import fields
 from models.database import Database, Stored
 from models.errors import Unavailable
 from models.migrations import migrate
+from models.nodes import Nodes
 from models.orders import Wish
 from models.passwords import Passwords
+from models.session import Holder
 from models.store import Store
 from server.settings import Settings
 from tests.clients import Socket, uuid
@@ -346,6 +348,62 @@ async def test_nobody_is_called_late_for_what_the_server_itself_stood_still(watc
     assert await connectivity(watching, session) == "ONLINE"
     await pass_time(clock, 25, watching)
     assert await connectivity(watching, session) == "MISSING"
+
+
+async def test_nobody_is_called_late_for_what_the_database_stood_still(
+    watching: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (session,) = await begin(watching)
+    await pass_time(clock, 3, watching)
+    with monkeypatch.context() as patch:
+        patch.setattr(Nodes, "unnoted_s", 3.5)
+        await pass_time(clock, 12, watching)
+    await pass_time(clock, 19, watching)  # a client needs time to come back
+    assert await connectivity(watching, session) == "ONLINE"
+    await pass_time(clock, 2, watching)
+    assert await connectivity(watching, session) == "LATE"
+
+
+async def test_a_node_counts_how_long_it_could_not_note_that_it_is_alive(settings: Settings) -> None:
+    async with opened(settings) as store:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                store.nodes,
+                "_servers",
+                Failing(store.nodes._servers, "update_one", Unavailable(), after=False, times=3),
+            )
+            assert store.nodes.unnoted_s < 1
+            async with asyncio.timeout(10):
+                while store.nodes.unnoted_s < 1.5:
+                    await asyncio.sleep(0.1)
+                while store.nodes.unnoted_s > 0.5:
+                    await asyncio.sleep(0.1)
+
+
+async def test_the_clients_of_a_lost_node_have_time_to_come_back_while_it_is_being_taken_over(
+    watching: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching.hints.shared = True
+    serving = {"gone"}
+    monkeypatch.setattr(watching.nodes, "serves", serving.__contains__)
+    (session,) = await begin(watching)
+    changes = watching.sessions.changes
+    session, _ = await changes.change(session, lambda *_: {"holder": Holder(node="gone", clientId=uuid())})
+    await pass_time(clock, 15, watching)
+    serving.clear()
+    settle = watching.sessions.settle
+
+    async def slow(session: Stored, **options: Any) -> Any:
+        await settle(session, **options)
+        await changes.tell([session])  # as whatever happens meanwhile does
+        await pass_time(clock, 2, watching)
+
+    monkeypatch.setattr(watching.sessions, "settle", slow)
+    await watching._take_over(frozenset({"gone"}))
+    await pass_time(clock, 15, watching)
+    assert await connectivity(watching, session) == "ONLINE"
+    await pass_time(clock, 10, watching)
+    assert await connectivity(watching, session) == "LATE"
 
 
 async def test_a_clock_that_is_set_back_calls_nobody_late_and_still_sees_who_goes(

@@ -33,6 +33,7 @@ class Student:
         self._confirming: set[asyncio.Task[None]] = set()
         self._client.on("command", self._told)
         self._here = self._over = False
+        self._started = asyncio.Event()  # since the timer of heartbeats was set
         self.session_id = ""
         self.beats_acked = 0
         self.shown: Counter[str] = Counter()  # commands, by id
@@ -59,6 +60,7 @@ class Student:
                 await asyncio.sleep(AGAIN_S)
             else:
                 self._here = True
+                self._started.set()
                 return
 
     async def take_part(self, over: Callable[[], bool]) -> None:
@@ -94,13 +96,17 @@ class Student:
             await self._report("activity", {"type": "copy"})
 
     async def _keep_beating(self) -> None:
-        """Beat whatever else is under way, as a page's timer does."""
-        await asyncio.sleep(random.random() * self._interval_s)  # noqa: S311 a spread
+        """Beat whatever else is under way, as a page's timer does: after a start within an interval, then when told."""
         while True:
-            with contextlib.suppress(Disconnected):  # whoever takes part comes back
-                if self._here:
-                    await self._beat()
-            await asyncio.sleep(self._next_beat_s)
+            self._started.clear()
+            await asyncio.sleep(random.random() * self._interval_s)  # noqa: S311 a spread
+            while not self._started.is_set():
+                with contextlib.suppress(Disconnected):  # whoever takes part comes back
+                    if self._here:
+                        await self._beat()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._next_beat_s):
+                        await self._started.wait()
 
     async def finish(self) -> None:
         """Send what is left, then submit."""

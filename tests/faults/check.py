@@ -113,11 +113,19 @@ def compare_log(result: Result, load: Load, log: list[Stored]) -> None:
 
 
 def false_alarms(load: Load, log: list[Stored]) -> list[str]:
-    """Who was called late or missing and never was away for long, a second device or an end that nobody made."""
+    """Who was called late or missing though the client was served too well for that, a second device or an end that
+    nobody made.
+    """
     away = load.away_s()
     served = {session_id for session_id, seconds in away.items() if seconds < load.size.missing_s}
-    shown = {one for console in load.consoles for one in console.called if one[0] in served}
-    found = [f"{connectivity} after {away[session_id]:.1f} s" for session_id, connectivity in sorted(shown)]
+    # The last heartbeat may have been an interval before: who is late for two was away for one at least.
+    well_served = {session_id for session_id, seconds in away.items() if seconds < load.size.interval_ms / 1000}
+    called = {one for console in load.consoles for one in console.called}
+    found = [
+        f"{connectivity} after {away[session_id]:.1f} s"
+        for session_id, connectivity in sorted(called)
+        if session_id in (well_served if connectivity == "LATE" else served)
+    ]
     for one in log:
         session_id = str(one["sessionId"])
         if one["type"] == "heartbeat_missing" and session_id in served:

@@ -54,6 +54,16 @@ def test_what_is_sound_is_good() -> None:
     assert result.acked == 3
 
 
+@pytest.mark.parametrize(
+    ("away_s", "connectivity", "false"), [(2.9, "LATE", 1), (3.1, "LATE", 0), (11.9, "MISSING", 1)]
+)
+def test_how_long_somebody_was_away_decides_what_is_a_false_alarm(away_s: float, connectivity: str, false: int) -> None:
+    load, log = sound()
+    load.away_s = lambda: {"session": away_s}
+    load.consoles[0].called.add(("session", connectivity))
+    assert len(looked_at(load, log).false_alarms) == false
+
+
 BREAKS: dict[str, Break] = {
     "an acked one is missing": lambda load, _: load.tally.acked.add(("client", 4)),
     "one is stored twice": lambda _, log: log.append(record(4, seq=3)),
