@@ -1,4 +1,4 @@
-"""The boundary of every socket event, and the mapping of errors that REST shares.
+"""The boundary of every socket event.
 
 Here alone is a client authenticated, its payload validated, its pace limited, an error turned into an answer. A
 namespace below it holds a payload model and a method an event; who, which exam and which session come from the
@@ -18,14 +18,13 @@ from uuid import uuid4
 
 import socketio
 from bson import ObjectId
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
 from handlers.auditing import audited_event
 from handlers.connections import Connection, Connections
-from models import trail
+from handlers.problems import to_error
 from models.actors import Actor, Role
-from models.database import Stored, is_unavailable
+from models.database import Stored
 from models.errors import (
     Forbidden,
     Internal,
@@ -46,38 +45,8 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-_MOST_DETAILS: Final = 20
 _UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 Uuid = Annotated[str, Field(pattern=_UUID, json_schema_extra={"format": "uuid"})]
-
-
-def to_error(error: Exception) -> ProctoringError:
-    """The contract's error for whatever was raised. What nobody expected is logged with a request id."""
-    if isinstance(error, ProctoringError):
-        return error
-    if isinstance(error, ValidationError):
-        return InvalidPayload("The payload is not valid.", details(error))
-    if isinstance(error, RecursionError):
-        return InvalidPayload("The payload is nested too deep.")
-    if is_unavailable(error):
-        logger.warning("the database does not answer: %s", error)
-        return Unavailable()
-    request_id = trail.request_id()
-    logger.error("request %s failed", request_id, exc_info=error, extra={"requestId": request_id})
-    return Internal(f"Something went wrong on our side; the request id is {request_id}.")
-
-
-def details(error: ValidationError) -> list[Json]:
-    """An error's `details`; of many only how many, which else would cost and say more than what they refuse."""
-    if error.error_count() > _MOST_DETAILS:
-        return [{"loc": [], "msg": f"{error.error_count()} things are wrong"}]
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [detail(one) for one in found]
-
-
-def detail(error: ErrorDetails) -> Json:
-    """One entry of an error's `details`."""
-    return {"loc": list(error["loc"]), "msg": error["msg"]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Final
 from bson import ObjectId
 from pydantic import Field, ValidationError
 
-from handlers.base import Json, Namespace, NoPayload, event, to_error
+from handlers.base import Json, Namespace, NoPayload, event
 from handlers.binding import Binding
 from handlers.broadcast import chat_view, concern
 from handlers.connections import Connection, Connections
 from handlers.delivery import Delivery
 from handlers.events import ChatMessage, Draining, Ended, HeartbeatAck, Nothing, Recorded, Replayed, Started
 from handlers.pace import Pace
+from handlers.problems import to_error
 from handlers.reports import AnyActivity, Chat, Item, LowerHand, RaiseHand, Replay, Report, TabChange, seq_of
 from models.activity import Entry
 from models.actors import Role

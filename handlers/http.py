@@ -22,11 +22,12 @@ from bson import ObjectId
 from pydantic import Field
 
 from handlers.auditing import audited, is_audited
-from handlers.base import Json, to_error
+from handlers.base import Json
 from handlers.connections import Connections
 from handlers.http_payload import MAX_BODY, check_json, check_query, read_body, refuse_payload
 from handlers.limits import LIMITS
 from handlers.pace import Pace
+from handlers.problems import to_error
 from models.actors import Actor, Role
 from models.database import Stored
 from models.errors import (

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from handlers.base import detail
+from handlers.problems import detail
 from models.errors import InvalidPayload, NotFound, PayloadTooLarge
 
 MAX_BODY: Final = 1024**2

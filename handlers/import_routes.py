@@ -10,9 +10,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import Field
 
-from handlers.base import Json, to_error
+from handlers.base import Json
 from handlers.events import EventError
 from handlers.http import REFUSE_COMMON_PASSWORDS, STORE, actor_of, operation, reply
+from handlers.problems import to_error
 from models.actors import Role
 from models.errors import InvalidPayload, NotFound
 from models.fields import Document, shape

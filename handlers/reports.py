@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from handlers.base import Json, details
+from handlers.base import Json
+from handlers.problems import details
 from models.activity import REPORTED, DurationMs, Text
 from models.errors import InvalidPayload
 from models.fields import Instant, Payload

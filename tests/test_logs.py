@@ -95,7 +95,7 @@ async def test_a_request_has_an_id_which_its_lines_its_error_and_its_answer_have
     assert answer.code == "internal"
     assert answer.headers["X-Request-Id"] == "of-the-proxy.7"
     assert "of-the-proxy.7" in answer.body["error"]["message"]
-    (failed,) = lines.json("handlers.base")
+    (failed,) = lines.json("handlers.problems")
     assert failed["requestId"] == "of-the-proxy.7"
     assert "connectionId" not in failed
     first, second = lines.json("access")
@@ -136,10 +136,10 @@ async def test_an_events_lines_have_its_connection_and_an_id_which_its_error_has
     monkeypatch.setattr(store.log, "append", crash)
     with logging_to("json") as lines:
         acks = [await student.call("tab_change") for _ in range(2)]
-    ids = [one["requestId"] for one in lines.json("handlers.base")]
+    ids = [one["requestId"] for one in lines.json("handlers.problems")]
     assert len(set(ids)) == 2
     assert all(one in ack["error"]["message"] for one, ack in zip(ids, acks, strict=True))
-    connections = {one["connectionId"] for one in lines.json("handlers.base")}
+    connections = {one["connectionId"] for one in lines.json("handlers.problems")}
     assert connections == {student.client.eio.sid}
 
 
@@ -230,7 +230,7 @@ async def test_a_whole_workflow_leaves_no_names_words_addresses_passwords_or_tok
     access = [one for one in lines if one["name"] == "access"]
     assert len(access) > 15
     assert all(one["requestId"] for one in access)
-    assert any(one["name"] == "handlers.base" and "database does not answer" in one["message"] for one in lines)
+    assert any(one["name"] == "handlers.problems" and "database does not answer" in one["message"] for one in lines)
     names = ["Admin Name", "Proctor Name", "User Name", "Jane", "New Organisation", "Algebra"]
     words = ["Ten minutes left", "my own words", PASSWORD, "wrong password", "nonsense"]
     for one in (*names, *words, *tokens, "eyJ", "@example.com", "@school", "sales@"):

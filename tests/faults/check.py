@@ -118,8 +118,9 @@ def false_alarms(load: Load, log: list[Stored]) -> list[str]:
     """
     away = load.away_s()
     served = {session_id for session_id, seconds in away.items() if seconds < load.size.missing_s}
-    # The last heartbeat may have been an interval before: who is late for two was away for one at least.
-    well_served = {session_id for session_id, seconds in away.items() if seconds < load.size.interval_ms / 1000}
+    # LATE is who is not heard of for two intervals. One may pass before, until the next heartbeat, and nearly half of
+    # one while the student stays away by itself (`Student._lose_connection`), which is not in `away`.
+    well_served = {session_id for session_id, seconds in away.items() if seconds < load.size.interval_ms / 2000}
     called = {one for console in load.consoles for one in console.called}
     found = [
         f"{connectivity} after {away[session_id]:.1f} s"

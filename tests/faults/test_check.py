@@ -55,7 +55,7 @@ def test_what_is_sound_is_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away_s", "connectivity", "false"), [(2.9, "LATE", 1), (3.1, "LATE", 0), (11.9, "MISSING", 1)]
+    ("away_s", "connectivity", "false"), [(1.4, "LATE", 1), (1.6, "LATE", 0), (11.9, "MISSING", 1)]
 )
 def test_how_long_somebody_was_away_decides_what_is_a_false_alarm(away_s: float, connectivity: str, false: int) -> None:
     load, log = sound()
