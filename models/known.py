@@ -88,7 +88,7 @@ class Known:
             return self._guards[entry.session_id, entry.once].offset
         offsets = self._clients[entry.session_id, entry.client_id or ""].offsets
         if entry.seq not in offsets:
-            async for record in self.places.records(entry.session_id, since=0):
+            async for record in self.places.records(entry.session_id, since=0, beyond=False):
                 if record["clientId"] == entry.client_id and record["seq"] is not None:
                     offsets[record["seq"]] = record["offset"]
         return offsets.get(entry.seq or 0, 0)

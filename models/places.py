@@ -57,8 +57,10 @@ class Places:
             await self._segments.replace_one({"_id": self._id(number)}, segment, upsert=True)
             del self._kept[number]
 
-    async def records(self, session_id: ObjectId | None, since: int) -> AsyncIterator[Stored]:
-        """A session's records after `since`, in order; they are read as they are asked for."""
+    async def records(self, session_id: ObjectId | None, since: int, *, beyond: bool = True) -> AsyncIterator[Stored]:
+        """A session's records after `since`, in order; they are read as they are asked for. `beyond`: also those that
+        another process has written and this one does not know yet, for which all there are beyond the head are read.
+        """
         head = max(self._head, since)
         offsets = await self._offsets(str(session_id), since, head)
         for first in range(0, len(offsets), IDS_A_QUERY):
@@ -67,7 +69,7 @@ class Places:
             for one in ids:
                 if one in found:  # else it goes with its exam
                     yield found[one]
-        while records := await read_offsets(self._activity, self._exam_id, head, head + MAX_READ):  # another process's
+        while beyond and (records := await read_offsets(self._activity, self._exam_id, head, head + MAX_READ)):
             for record in records:
                 if record["sessionId"] == session_id:
                     yield record

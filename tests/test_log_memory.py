@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from models import exam_log, known, log, log_queue
+from models import exam_log, known, log, log_queue, places
 from models.database import Stored
 from models.exam_log import ExamLog
 from models.fields import now
@@ -148,6 +148,22 @@ async def test_a_client_that_sends_all_of_it_again_one_by_one_has_its_session_re
     again += [(await one.append(repeat))[0] for repeat in sent[30:]]
     assert [recorded.record for recorded in again] == [recorded.record for recorded in first]  # type: ignore[union-attr]
     assert len([query for query in found if record_id(EXAM, 1) in query["_id"]["$in"]]) == 1
+
+
+async def test_a_repeat_is_found_among_what_is_known_however_much_others_have_written_since(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, client = Log(store), Log(store), uuid()
+    await one.append(*(entry(seq, client_id=client, seq=seq) for seq in range(1, 4)))
+    await other.append(*(entry(number) for number in range(100)))
+
+    async def read(*_: Any) -> list[Stored]:
+        raise AssertionError("what is beyond the head is read")
+
+    monkeypatch.setattr(places, "read_offsets", read)
+    (got,) = await one.append(entry(2, client_id=client, seq=2))
+    assert isinstance(got, Recorded)
+    assert (got.duplicate, got.record["offset"]) == (True, 2)
 
 
 async def test_what_a_connection_guarded_is_forgotten_once_it_is_gone(
