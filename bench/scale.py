@@ -95,16 +95,21 @@ class Needs:
     disk_gb_a_day: float
 
 
-def needs(students: int, costs: Costs, exams: Exams, nodes_an_exam: int | None) -> Needs:
-    """For so many students at once. `nodes_an_exam`: to how many nodes an exam's students are spread; None: to all."""
+def needs(students: int, costs: Costs, exams: Exams, nodes_an_exam: int | None) -> Needs | None:
+    """For so many students at once; None where no number of nodes is enough.
+
+    `nodes_an_exam`: to how many nodes an exam's students are spread; None: to all.
+    """
     beats, events = students / exams.beat_s, students / exams.activity_s
+    if nodes_an_exam is None and events * costs.follow / 1e6 >= _BUSY:  # each follows what all others do
+        return None
     nodes = 1
     while True:
         spread = min(nodes, nodes_an_exam or nodes)
         an_event = costs.event + costs.follow * (spread - 1)
         deliveries = events * min(students, 2_000) / exams.to_a_console  # an exam is watched by its own consoles
         cores = (beats * costs.beat + events * an_event + deliveries * costs.delivery) / 1e6
-        if cores / nodes <= _BUSY or nodes >= 100_000:
+        if cores / nodes <= _BUSY:
             break
         nodes = max(nodes + 1, int(cores / _BUSY * 0.9))
     heard = beats * _HEARD_BYTES if nodes > 1 else 0.0
@@ -130,7 +135,7 @@ def tables(found: Results) -> Iterator[Table]:
         ["a heartbeat, stored and acked", f"{costs.beat:.0f} µs"],
         ["an activity, stored, acked and hinted at", f"{costs.event:.0f} µs"],
         ["the same activity at each other node that is in its exam", f"{costs.follow:.0f} µs"],
-        ["an activity at one console", f"{costs.delivery:.0f} µs"],
+        ["an activity at one console", f"{costs.delivery:.0f} µs" if costs.delivery >= 10 else "under 10 µs"],
         ["a student's connection", f"{costs.connection / 1e3:.0f} kB"],
         ["a heartbeat, written by the database", f"{costs.beat_disk:.0f} B"],
         ["an activity, written by the database", f"{costs.event_disk:.0f} B"],
@@ -143,7 +148,9 @@ def tables(found: Results) -> Iterator[Table]:
         yield Table(title, ["students", "nodes", "cores", "memory", "documents/s", "by Redis", "disk a day"], rows)
 
 
-def _row(students: int, need: Needs) -> list[str]:
+def _row(students: int, need: Needs | None) -> list[str]:
+    if need is None:
+        return [f"{students:,}", "no number is enough", *[""] * 5]
     return [
         f"{students:,}",
         f"{need.nodes:,}",
