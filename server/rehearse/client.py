@@ -14,6 +14,7 @@ import socketio
 _ACK_S: Final = 15.0
 _CONNECT_S: Final = 10.0
 _CLOSE_S: Final = 1.0
+_LOOK_S: Final = 0.25
 AGAIN_S: Final = 0.5
 
 
@@ -63,14 +64,36 @@ class Client:
         socket.on("disconnect", lambda *_: self._gone(lost), namespace=self.namespace)
         try:
             async with asyncio.timeout(_CONNECT_S):
-                await socket.connect(
-                    self._url, namespaces=[self.namespace], auth=self._auth, transports=["websocket"], wait_timeout=10
-                )
+                await self._open(socket)
         except Exception:  # noqa: BLE001 the library fails in many ways where a server goes while it opens
             if socket.eio.http is not None:  # which it leaves open
                 await socket.eio.http.close()
             return False
         return True
+
+    async def _open(self, socket: Any) -> None:
+        """Connect; ConnectionError as soon as the connection is lost.
+
+        python-socketio waits on through that, and passes it over where it comes just before the end.
+        """
+        connecting = asyncio.create_task(
+            socket.connect(
+                self._url, namespaces=[self.namespace], auth=self._auth, transports=["websocket"], wait_timeout=10
+            )
+        )
+        was_open = False
+        try:
+            while not connecting.done():
+                await asyncio.wait([connecting], timeout=_LOOK_S)
+                is_open = socket.eio.state == "connected"
+                if was_open and not is_open and not connecting.done():
+                    raise ConnectionError
+                was_open = was_open or is_open
+            await connecting
+            if socket.eio.state != "connected":
+                raise ConnectionError
+        finally:
+            connecting.cancel()
 
     async def call(self, event: str, payload: dict[str, Any], timeout_s: float = _ACK_S) -> dict[str, Any]:
         """The data of the ack; Refused for an error, Disconnected where none can come any more."""

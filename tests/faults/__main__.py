@@ -27,7 +27,6 @@ from tests.faults.scenarios import FAULTS, NEED_A_DISK, run
 
 _DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "faults.md"
 _LONGEST_S: Final = 300.0
-_BETWEEN: Final = ("<!-- the table begins -->", "<!-- the table ends -->")
 _COLUMNS: Final = (
     *("fault", "students", "acked", "missing", "twice", "gaps", "false alarms"),
     *("back within p50/max s", "exit", "verdict"),
@@ -40,7 +39,9 @@ def main() -> int:
     parser.add_argument("--students", type=int, help="default: a small class, for a minute's look")
     parser.add_argument("--consoles", type=int, default=10)
     parser.add_argument("--every", type=float, default=5.0, metavar="S", help="how often a student does something")
-    parser.add_argument("--save", action="store_true", help="write the table into docs/faults.md")
+    parser.add_argument(
+        "--save", action="store_true", help="write the table into docs/faults.md, in the place of its size"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.faults) - set(FAULTS):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
@@ -51,7 +52,7 @@ def main() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = runner.run(_all(arguments.faults or list(FAULTS), size))
     if arguments.save:
-        _save(results)
+        _save(results, "large" if arguments.students else "small")
     return 0 if all(one.good for one in results) else 1
 
 
@@ -94,10 +95,11 @@ def _row(result: Result) -> list[str]:
     ]
 
 
-def _save(results: Sequence[Result]) -> None:
-    """Put the table in the place of the one that is there."""
-    before, _, rest = _DOCUMENT.read_text(encoding="utf-8").partition(_BETWEEN[0])
-    after = rest.partition(_BETWEEN[1])[2]
+def _save(results: Sequence[Result], size: str) -> None:
+    """Put the table in the place of the one of this size that is there."""
+    begin, end = f"<!-- the {size} table begins -->", f"<!-- the {size} table ends -->"
+    before, _, rest = _DOCUMENT.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     consoles = results[0].consoles if results else 0
     lines = [
@@ -107,7 +109,7 @@ def _save(results: Sequence[Result]) -> None:
         f"|{' --- |' * len(_COLUMNS)}",
         *(f"| {' | '.join(_row(one))} |" for one in results),
     ]
-    text = "\n".join((_BETWEEN[0], "", *lines, "", _BETWEEN[1]))
+    text = "\n".join((begin, "", *lines, "", end))
     _DOCUMENT.write_text(before + text + after, encoding="utf-8")
 
 

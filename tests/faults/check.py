@@ -20,6 +20,7 @@ from tests.faults.load import Load
 _AGREE_S: Final = 20.0
 _LOOKED_AT: Final = 100  # students, for their heartbeats: a node reads those of all to find those of one
 _DURATION: Final = 180  # minutes, of the exam that bench/world.py makes
+_CALLED_AFTER: Final = {"LATE": 2, "MISSING": 4}  # intervals without a heartbeat
 _SHOWN: Final = 5  # false alarms: mostly they are alike
 _COMPARED: Final = ("rev", "status", "connectivity", "endTime", "deadline", "timeLedger", "verdict", "hand")
 
@@ -116,20 +117,22 @@ def false_alarms(load: Load, log: list[Stored]) -> list[str]:
     """Who was called late or missing though the client was served too well for that, a second device or an end that
     nobody made.
     """
-    away = load.away_s()
-    served = {session_id for session_id, seconds in away.items() if seconds < load.size.missing_s}
-    # LATE is who is not heard of for two intervals. One may pass before, until the next heartbeat, and nearly half of
-    # one while the student stays away by itself (`Student._lose_connection`), which is not in `away`.
-    well_served = {session_id for session_id, seconds in away.items() if seconds < load.size.interval_ms / 2000}
+    away, interval_s = load.away_s(), load.size.interval_ms / 1000
+    # One interval may pass before, until the next heartbeat, and nearly half of one while the student stays away by
+    # itself (`Student._lose_connection`), which is not in `away`.
+    served = {
+        called: {session_id for session_id, seconds in away.items() if seconds < (intervals - 1.5) * interval_s}
+        for called, intervals in _CALLED_AFTER.items()
+    }
     called = {one for console in load.consoles for one in console.called}
     found = [
         f"{connectivity} after {away[session_id]:.1f} s"
         for session_id, connectivity in sorted(called)
-        if session_id in (well_served if connectivity == "LATE" else served)
+        if session_id in served[connectivity]
     ]
     for one in log:
         session_id = str(one["sessionId"])
-        if one["type"] == "heartbeat_missing" and session_id in served:
+        if one["type"] == "heartbeat_missing" and session_id in served["MISSING"]:
             found.append(f"heartbeat_missing after {away[session_id]:.1f} s")
         elif one["type"] == "second_connection":
             found.append("second_connection")

@@ -35,11 +35,6 @@ class Size:
     spread_s: float
     timed: bool
 
-    @property
-    def missing_s(self) -> float:
-        """Who is not heard of for so long is missing."""
-        return 4 * self.interval_ms / 1000
-
 
 SMALL = Size(
     students=40,

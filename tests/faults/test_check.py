@@ -55,7 +55,7 @@ def test_what_is_sound_is_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away_s", "connectivity", "false"), [(1.4, "LATE", 1), (1.6, "LATE", 0), (11.9, "MISSING", 1)]
+    ("away_s", "connectivity", "false"), [(1.4, "LATE", 1), (1.6, "LATE", 0), (7.4, "MISSING", 1), (7.6, "MISSING", 0)]
 )
 def test_how_long_somebody_was_away_decides_what_is_a_false_alarm(away_s: float, connectivity: str, false: int) -> None:
     load, log = sound()
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_found(what: str) -> None:
 
 def test_who_was_away_for_long_is_rightly_called_missing() -> None:
     load, log = sound()
-    load.away_s = lambda: {"session": SMALL.missing_s + 1}
+    load.away_s = lambda: {"session": 10.0}
     load.consoles[0].called |= {("session", "LATE"), ("session", "MISSING")}
     gone = record(4, "heartbeat_missing", source="server", clientId=None, seq=None)
     load.tally.saw(load.tally.consoles[0], gone, None, live=True)
