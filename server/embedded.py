@@ -173,7 +173,8 @@ class EmbeddedDatabase:
         """End a process that is there and works no more; a new one recovers what is on the disk."""
         found, (before, times) = await health(self.url), self._seen
         times = times + 1 if found == before else 1
-        if times == _ENOUGH.get(found) and self._process and self._process.returncode is None:
+        enough = _ENOUGH.get(found)
+        if enough and times >= enough and self._process and self._process.returncode is None:
             logger.error("the embedded database is %s, and is ended", found)
             self._process.kill()
             times = 0

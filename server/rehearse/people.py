@@ -36,6 +36,8 @@ class Student:
         self._started = asyncio.Event()  # since the timer of heartbeats was set
         self.session_id = ""
         self.beats_acked = 0
+        self.silence = 0.0  # intervals: for how long, at most, the server may not have heard of it
+        self._heard_s: float | None = None  # since when, on the clock of perf_counter
         self.shown: Counter[str] = Counter()  # commands, by id
 
     @property
@@ -48,8 +50,10 @@ class Student:
         self._here = False
         while True:
             await self._client.connect()
+            began = time.perf_counter()
             try:
                 started = await self._client.call("start", {"examId": self._exam_id})
+                self._heard(began)
                 self.session_id = started["session"]["id"]
                 self._interval_s = self._next_beat_s = started["heartbeatIntervalMs"] / 1000
                 self._over = started["session"]["endTime"] is not None
@@ -114,6 +118,7 @@ class Student:
             try:
                 await self._replay()
                 await self._client.call("end", {})
+                self._heard(time.perf_counter())
             except Disconnected:
                 await self.start()
             except Refused as error:
@@ -150,12 +155,20 @@ class Student:
         try:
             answer = await self._client.call("heartbeat", {}, _BEAT_ACK_S)
         except Refused as error:
+            self._heard(began)
             self._tally.refused[str(error)] += 1
             return
+        self._heard(began)
         self._tally.ack_s.setdefault("heartbeat", []).append(time.perf_counter() - began)
         self._next_beat_s = answer["nextHeartbeatMs"] / 1000
         self._tally.heartbeats["acked"] += 1
         self.beats_acked += 1
+
+    def _heard(self, began: float) -> None:
+        """An answer tells that the server heard of it, at some moment between `began` and now."""
+        if self._heard_s is not None:
+            self.silence = max(self.silence, (time.perf_counter() - self._heard_s) / self._next_beat_s)
+        self._heard_s = began
 
     async def _report(self, event: str, payload: dict[str, Any]) -> None:
         self._keep(event, payload)

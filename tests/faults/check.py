@@ -114,26 +114,22 @@ def compare_log(result: Result, load: Load, log: list[Stored]) -> None:
 
 
 def false_alarms(load: Load, log: list[Stored]) -> list[str]:
-    """Who was called late or missing though the client was served too well for that, a second device or an end that
-    nobody made.
-    """
-    away, interval_s = load.away_s(), load.size.interval_ms / 1000
-    # One interval may pass before, until the next heartbeat, and nearly half of one while the student stays away by
-    # itself (`Student._lose_connection`), which is not in `away`.
-    served = {
-        called: {session_id for session_id, seconds in away.items() if seconds < (intervals - 1.5) * interval_s}
-        for called, intervals in _CALLED_AFTER.items()
+    """Who was called late or missing before that was due, a second device or an end that nobody made."""
+    silences = load.silences()
+    heard = {
+        state: {session_id for session_id, silence in silences.items() if silence < intervals}
+        for state, intervals in _CALLED_AFTER.items()
     }
     called = {one for console in load.consoles for one in console.called}
     found = [
-        f"{connectivity} after {away[session_id]:.1f} s"
+        f"{connectivity} after {silences[session_id]:.1f} intervals"
         for session_id, connectivity in sorted(called)
-        if session_id in served[connectivity]
+        if session_id in heard[connectivity]
     ]
     for one in log:
         session_id = str(one["sessionId"])
-        if one["type"] == "heartbeat_missing" and session_id in served["MISSING"]:
-            found.append(f"heartbeat_missing after {away[session_id]:.1f} s")
+        if one["type"] == "heartbeat_missing" and session_id in heard["MISSING"]:
+            found.append(f"heartbeat_missing after {silences[session_id]:.1f} intervals")
         elif one["type"] == "second_connection":
             found.append("second_connection")
         elif one["type"] == "session_ended" and one["source"] == "server":

@@ -146,9 +146,9 @@ class Load:
         longest = [max((end - began for began, end in self._cut_off(one)), default=0.0) for one in self.students]
         return sorted(seconds for seconds in longest if seconds)
 
-    def away_s(self) -> dict[str, float]:
-        """For how long each session's student was not served at most."""
-        return {one.session_id: max((end - began for began, end in one.outages), default=0.0) for one in self.students}
+    def silences(self) -> dict[str, float]:
+        """For how many intervals each session's student may not have been heard of, at most."""
+        return {one.session_id: one.silence for one in self.students}
 
     def _cut_off(self, student: Student) -> list[tuple[float, float]]:
         return [(began, end) for began, end in student.outages if end > self.struck]

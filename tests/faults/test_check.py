@@ -30,14 +30,14 @@ def record(offset: int, type_: str = "tab_change", **changes: Any) -> Stored:
 
 
 def sound() -> tuple[Any, list[Stored]]:
-    """Three activities, acked, stored and seen by one console; the student was away for a second."""
+    """Three activities, acked, stored and seen by one console; the student beat in time."""
     log = [record(offset) for offset in (1, 2, 3)]
     tally = Tally(acked={("client", 1), ("client", 2), ("client", 3)}, consoles=[Watched()])
     for one in log:
         tally.sent(("client", one["seq"]), "tab_change", offline=False)
         tally.saw(tally.consoles[0], one, ("client", one["seq"]), live=True)
     console = SimpleNamespace(called=set[tuple[str, str]]())
-    load = SimpleNamespace(tally=tally, consoles=[console], size=SMALL, away_s=lambda: {"session": 1.0})
+    load = SimpleNamespace(tally=tally, consoles=[console], size=SMALL, silences=lambda: {"session": 1.5})
     return load, log
 
 
@@ -55,11 +55,13 @@ def test_what_is_sound_is_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away_s", "connectivity", "false"), [(1.4, "LATE", 1), (1.6, "LATE", 0), (7.4, "MISSING", 1), (7.6, "MISSING", 0)]
+    ("silence", "connectivity", "false"), [(1.9, "LATE", 1), (2.1, "LATE", 0), (3.9, "MISSING", 1), (4.1, "MISSING", 0)]
 )
-def test_how_long_somebody_was_away_decides_what_is_a_false_alarm(away_s: float, connectivity: str, false: int) -> None:
+def test_how_long_nobody_was_heard_of_decides_what_is_a_false_alarm(
+    silence: float, connectivity: str, false: int
+) -> None:
     load, log = sound()
-    load.away_s = lambda: {"session": away_s}
+    load.silences = lambda: {"session": silence}
     load.consoles[0].called.add(("session", connectivity))
     assert len(looked_at(load, log).false_alarms) == false
 
@@ -93,7 +95,7 @@ def test_what_is_wrong_is_found(what: str) -> None:
 
 def test_who_was_away_for_long_is_rightly_called_missing() -> None:
     load, log = sound()
-    load.away_s = lambda: {"session": 10.0}
+    load.silences = lambda: {"session": 4.5}
     load.consoles[0].called |= {("session", "LATE"), ("session", "MISSING")}
     gone = record(4, "heartbeat_missing", source="server", clientId=None, seq=None)
     load.tally.saw(load.tally.consoles[0], gone, None, live=True)
