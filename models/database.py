@@ -96,16 +96,16 @@ Health = Literal["answers", "broken", "silent"]
 async def health(url: str) -> Health:
     """How a database answers a read. Broken: with a failure of its own, as the embedded one does for ever after a full
     disk.
+
+    Not by Motor: its threads may all be waiting for a database that is silent.
     """
-    client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, appname="proctoring-server")
-    try:
-        await client.get_default_database()["servers"].find_one({})
-    except OperationFailure as error:
-        return "broken" if error.code == INTERNAL else "answers"
-    except PyMongoError:
-        return "silent"
-    finally:
-        client.close()
+    async with pymongo.AsyncMongoClient[Stored](url, timeoutMS=TIMEOUT_MS, appname="proctoring-server") as client:
+        try:
+            await client.get_default_database()["servers"].find_one({})
+        except OperationFailure as error:
+            return "broken" if error.code == INTERNAL else "answers"
+        except PyMongoError:
+            return "silent"
     return "answers"
 
 

@@ -7,14 +7,16 @@ import os
 import re
 import signal
 import stat
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from motor.frameworks import asyncio as motor_asyncio
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from models.database import Health
+from models.database import Health, health
 from server import embedded
 from server.embedded import EmbeddedDatabase, running_url
 from tests.processes import stop
@@ -161,3 +163,14 @@ async def test_one_that_stands_still_for_good_is_started_again_and_has_what_it_h
         assert answer == [1]
     finally:
         await database.stop()
+
+
+async def test_it_is_looked_after_while_all_threads_wait_for_a_database(mongodb: str) -> None:
+    over = threading.Event()
+    try:
+        for _ in range(100):
+            motor_asyncio._EXECUTOR.submit(over.wait)
+        async with asyncio.timeout(10):
+            assert await health(f"{mongodb}/test") == "answers"
+    finally:
+        over.set()
