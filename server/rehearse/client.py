@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -181,3 +182,11 @@ def _resolver(future: asyncio.Future[Any]) -> Callable[[Any], None]:
             future.set_result(ack)
 
     return resolve
+
+
+async def wait_out(error: Refused, refused: Counter[str]) -> None:
+    """Count a refusal that passes, and wait a little; any other is raised again."""
+    if str(error) != "unavailable":
+        raise error
+    refused[str(error)] += 1
+    await asyncio.sleep(AGAIN_S)

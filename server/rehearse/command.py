@@ -18,7 +18,8 @@ from rich.progress import Progress
 
 from server.rehearse.api import Api, Target, demo_target, target_of
 from server.rehearse.chaos import OwnServer, own_server
-from server.rehearse.people import Console, Student
+from server.rehearse.console import Console
+from server.rehearse.student import Student
 from server.rehearse.supervisor import Supervisor, judge
 from server.rehearse.tally import Tally
 from server.settings import Settings, SettingsError

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from server.rehearse.client import AGAIN_S, Client, Disconnected, Refused
-from server.rehearse.people import Student
+from server.rehearse.student import Student
 from server.rehearse.tally import Tally
 
 _MINUTES: Final = 2

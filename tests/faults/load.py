@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.world import World, make_world, open_store
-from server.rehearse.people import Console, Student
+from server.rehearse.console import Console
+from server.rehearse.student import Student
 from server.rehearse.supervisor import Supervisor
 from server.rehearse.tally import Tally
 from tests.faults.deployment import Deployment
