@@ -364,8 +364,14 @@ async def test_a_wrong_password_takes_the_full_setting_whatever_the_account_was_
 async def test_what_does_not_fit_into_the_time_is_refused_and_comes_further_each_time_it_is_sent(
     school: Organisation, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "_HASHED_S", 0.3)
-    monkeypatch.setattr(store.passwords, "_iterations", 50_000)
+    derive = store.passwords._derive
+
+    async def slow(*what: Any, **more: Any) -> bytes:
+        await asyncio.sleep(0.04)
+        return await derive(*what, **more)
+
+    monkeypatch.setattr(store.passwords, "_derive", slow)
+    monkeypatch.setattr(importing, "_HASHED_S", 0.6)
     body = [person(number, password=PASSWORD) for number in range(40)]
     made: set[int] = set()
     sendings = 0
