@@ -16,6 +16,7 @@ change of driver is a change of this file. What the queries may use was measured
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, TypeAlias
@@ -44,6 +45,7 @@ Filter = Mapping[str, Any]
 Collection: TypeAlias = "AsyncIOMotorCollection[Any]"
 
 TIMEOUT_MS: Final = 3000
+_CLOSE_S: Final = 1.0
 LONG_S: Final = 120.0  # for what nobody waits for: deleting a whole exam, making an index
 IDS_A_QUERY: Final = 50
 DUPLICATE: Final = 11000  # the code of a write whose unique key is taken
@@ -97,11 +99,19 @@ async def health(url: str) -> Health:
     """How a database answers a read. Broken: with a failure of its own, as the embedded one does for ever after a full
     disk.
 
-    Not by Motor: its threads may all be waiting for a database that is silent.
+    By a thread of its own: Motor's may all be waiting for a database that is silent. Not by PyMongo's asynchronous
+    client, which loses sockets when one is.
     """
-    async with pymongo.AsyncMongoClient[Stored](url, timeoutMS=TIMEOUT_MS, appname="proctoring-server") as client:
+    return await asyncio.to_thread(_health, url)
+
+
+def _health(url: str) -> Health:
+    with (
+        pymongo.timeout(TIMEOUT_MS / 1000),
+        pymongo.MongoClient[Stored](url, connectTimeoutMS=TIMEOUT_MS, appname="proctoring-server") as client,
+    ):
         try:
-            await client.get_default_database()["servers"].find_one({})
+            client.get_default_database()["servers"].find_one({})
         except OperationFailure as error:
             return "broken" if error.code == INTERNAL else "answers"
         except PyMongoError:
@@ -120,6 +130,7 @@ class Database:
             url,
             tz_aware=True,
             timeoutMS=TIMEOUT_MS,
+            connectTimeoutMS=TIMEOUT_MS,  # for its first words too, which `timeoutMS` does not bound
             appname="proctoring-server",
             event_listeners=[Listening(self.measures)],
         )
@@ -185,7 +196,9 @@ class Database:
         return str(self._database.name)
 
     def close(self) -> None:
-        self._client.close()
+        """Disconnect. It says so to the database, and waits a second for its answer, for ever without the limit."""
+        with pymongo.timeout(_CLOSE_S):
+            self._client.close()
 
 
 def both(one: Filter, other: Filter) -> Filter:

@@ -15,6 +15,8 @@ from uuid import uuid4
 
 from bson import ObjectId
 
+from models.periodic import cancel
+
 logger = logging.getLogger(__name__)
 
 # Whose ids a hint names; `heard`: which session was heard of, and when, as `id@milliseconds`; `gone`:
@@ -97,8 +99,7 @@ class _Following:
 
     async def close(self) -> None:
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
 
     async def _work(self) -> None:
         while self._pending:

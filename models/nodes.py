@@ -21,7 +21,7 @@ from pymongo.errors import PyMongoError
 from models.database import IDS_A_QUERY, Database, Stored
 from models.fields import now
 from models.hints import Hints
-from models.periodic import Periodic
+from models.periodic import Periodic, cancel
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +102,7 @@ class Nodes:
     async def close(self) -> None:
         """Say that this node ends, so that others take over at once."""
         await self._periodic.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         if self._alive:
             with suppress(PyMongoError):
                 await self._note(closed=True)

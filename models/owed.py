@@ -20,6 +20,7 @@ from models.database import IDS_A_QUERY, Collection, Stored
 from models.errors import ProctoringError
 from models.groups import Groups
 from models.log import ActivityLog
+from models.periodic import cancel
 from models.session import entry_of
 
 logger = logging.getLogger(__name__)
@@ -59,8 +60,7 @@ class Owed:
     async def close(self) -> None:
         """Take off what is recorded."""
         if self._cleaning:
-            self._cleaning.cancel()
-            await asyncio.gather(self._cleaning, return_exceptions=True)
+            await cancel(self._cleaning)
         await self._take_off()
 
     async def settle(self, session: Stored, *, told: bool = False) -> None:

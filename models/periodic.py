@@ -5,10 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
 logger = logging.getLogger(__name__)
+
+
+_AGAIN_S: Final = 1.0
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel these and wait for their ends, whatever they are.
+
+    Again and again: `asyncio.wait_for`, which redis-py uses, may swallow a cancellation before Python 3.12.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Periodic:
@@ -26,8 +43,7 @@ class Periodic:
     async def close(self) -> None:
         """Do it no more; what is under way is cut off."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -31,7 +31,7 @@ from models.fields import now
 from models.hints import Hints
 from models.lifecycle import is_over
 from models.nodes import Nodes
-from models.periodic import Periodic
+from models.periodic import Periodic, cancel
 from models.presence import Presence
 from models.session import Connectivity, Holder, node_of
 from models.sessions import Sessions
@@ -110,9 +110,7 @@ class Watch:
 
     async def close(self) -> None:
         await self._ticking.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
 
     def alive(self, session: Stored, interval_ms: int) -> None:
         """The student is there, and was told to be heard of again in so many milliseconds."""

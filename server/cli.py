@@ -28,6 +28,7 @@ from server.app import NAMESPACES, Running, command_store, running
 from server.backup import add_backup
 from server.demo import ensure_demo, may_have_demo
 from server.doctor.command import add_doctor
+from server.ending import end_within, leave
 from server.logs import set_up_logs
 from server.migrating import add_migrate
 from server.pages import has_pages
@@ -46,22 +47,26 @@ def main() -> None:
     arguments = _parser().parse_args()
     if "offline" in arguments:
         sys.exit(arguments.offline(arguments))
+    leave(_run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         settings = load_settings()
         set_up_logs(settings.log_level, settings.log_format)
-        sys.exit(run_async(arguments.run(settings, arguments)))
+        return run_async(arguments.run(settings, arguments))
     except SettingsError as error:
-        sys.exit(_complain(str(error)))
+        return _complain(str(error))
     except ProctoringError as error:
-        sys.exit(_complain(error.message))
+        return _complain(error.message)
     except OSError as error:
-        sys.exit(_complain(f"HOST, PORT, WS_PORT, METRICS_HOST, METRICS_PORT: {error.strerror or error}"))
+        return _complain(f"HOST, PORT, WS_PORT, METRICS_HOST, METRICS_PORT: {error.strerror or error}")
     except Exception as error:
         if is_unavailable(error):
-            sys.exit(_complain("DATABASE_URL: the database does not answer"))
+            return _complain("DATABASE_URL: the database does not answer")
         raise
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
 
 
 def run_async(work: Coroutine[Any, Any, int]) -> int:
@@ -113,10 +118,10 @@ async def _print_asyncapi(_: Settings, __: argparse.Namespace) -> int:
 async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     if settings.workers > 1:
         return await serve_by_workers(settings, _say)
-    stop, leave = asyncio.Event(), asyncio.Event()
+    stop, drain = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    loop.add_signal_handler(signal.SIGTERM, lambda: (stop if leave.is_set() else leave).set())
+    loop.add_signal_handler(signal.SIGTERM, lambda: (stop if drain.is_set() else drain).set())
     for warning in settings.warnings():
         logger.warning(warning)
     async with running(settings) as server:
@@ -127,8 +132,9 @@ async def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         if arguments.demo:
             await _show_demo(settings, server)
         _collect_less()
-        await _either(stop.wait(), leave.wait())
+        await _either(stop.wait(), drain.wait())
         _say("Stopping.")
+        end_within()
         if not stop.is_set():
             await _either(stop.wait(), server.drain())
     return 0

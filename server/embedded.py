@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from models.database import Health, health, provide_user
-from models.periodic import Periodic
+from models.periodic import Periodic, cancel
 from server.settings import SettingsError, keep_secret
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class EmbeddedDatabase:
         self._supervisor: asyncio.Task[None] | None = None
         self._looking: Periodic | None = None
         self._seen: tuple[Health, int] = ("answers", 0)  # in how many looks in a row
+        self._answered = False  # the process that there is now
         self._port = 0
 
     @property
@@ -100,8 +101,7 @@ class EmbeddedDatabase:
         if self._looking:
             await self._looking.close()
         if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await cancel(self._supervisor)
         await self._end()
         if self._lock:  # else the folder is another server's
             (self._data_dir / "database_url").unlink(missing_ok=True)
@@ -139,6 +139,7 @@ class EmbeddedDatabase:
         arguments += ["--storage-path", str(self._data_dir / "database"), "--log-level", "WARNING"]
         # --standalone: without the log of operations that replication wants, an insert costs a third less.
         arguments += ["--sync-on-commit", "--standalone", *(["--auth"] if asking else [])]
+        self._answered = False
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 found,
@@ -170,10 +171,14 @@ class EmbeddedDatabase:
             await self._spawn(asking=self._secured)
 
     async def _look(self) -> None:
-        """End a process that is there and works no more; a new one recovers what is on the disk."""
+        """End a process that is there and works no more; a new one recovers what is on the disk.
+
+        One that has not answered yet may still be at that, which takes as long as it takes.
+        """
         found, (before, times) = await health(self.url), self._seen
         times = times + 1 if found == before else 1
-        enough = _ENOUGH.get(found)
+        self._answered = self._answered or found == "answers"
+        enough = _ENOUGH.get(found) if self._answered or found == "broken" else None
         if enough and times >= enough and self._process and self._process.returncode is None:
             logger.error("the embedded database is %s, and is ended", found)
             self._process.kill()

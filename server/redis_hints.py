@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from models.hints import Hints, Message
+from models.periodic import cancel
 from server.settings import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,7 @@ class RedisHints:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self._redis.aclose()
 
     async def _listen(self) -> None:
@@ -89,7 +88,6 @@ class RedisHints:
         while True:
             message: Message = {}
             try:
-                # Not `wait_for`, which before Python 3.12 may swallow the cancellation that ends this.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_SPEAK_S):
                         message = await self._hints.take()

@@ -196,7 +196,7 @@ class Socket(engineio.async_socket.AsyncSocket):  # type: ignore[misc] # python-
             self._ws.pause()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_S):
-                while self._handling is not None:
+                while self._handling is not None and not self._handling.done():  # done: it was the closing
                     await asyncio.wait([self._handling])
         await self.close()
 

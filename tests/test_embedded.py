@@ -9,11 +9,13 @@ import signal
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pymongo
 import pytest
 from motor.frameworks import asyncio as motor_asyncio
-from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from models.database import Health, health
@@ -22,14 +24,21 @@ from server.embedded import EmbeddedDatabase, running_url
 from tests.processes import stop
 
 
+def things(url: str, wanted: Callable[[Any], Any]) -> Any:
+    """What `wanted` makes of a collection. PyMongo's asynchronous client loses a socket where a database is silent."""
+    with pymongo.timeout(5), pymongo.MongoClient[Any](url, connectTimeoutMS=5000) as client:
+        return wanted(client.get_default_database().things)
+
+
 async def write(url: str, number: int) -> None:
-    async with AsyncMongoClient(url, timeoutMS=5000) as client:
-        await client.get_default_database().things.insert_one({"_id": number})
+    await asyncio.to_thread(things, url, lambda collection: collection.insert_one({"_id": number}))
 
 
 async def read(url: str) -> list[int]:
-    async with AsyncMongoClient(url, timeoutMS=5000) as client:
-        return [one["_id"] for one in await client.get_default_database().things.find().to_list()]
+    found: list[int] = await asyncio.to_thread(
+        things, url, lambda collection: [one["_id"] for one in collection.find().to_list()]
+    )
+    return found
 
 
 @pytest.mark.parametrize("credentials", ["", "proctoring:wrong@"])
@@ -161,6 +170,33 @@ async def test_one_that_stands_still_for_good_is_started_again_and_has_what_it_h
             while database.pid == before or isinstance(answer, Exception) or not answer:
                 answer = await answered(database.url)
         assert answer == [1]
+    finally:
+        await database.stop()
+
+
+async def test_one_that_takes_long_to_recover_is_let_recover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_LOOK_S", 0.05)
+    monkeypatch.setitem(embedded._ENOUGH, "silent", 1)
+    looks: list[str] = []
+
+    async def silent_at_first(url: str) -> str:
+        looks.append("silent" if len(looks) < 20 else await health(url))
+        return looks[-1]
+
+    database = EmbeddedDatabase(tmp_path)
+    await database.start()
+    monkeypatch.setattr(embedded, "health", silent_at_first)
+    try:
+        before = database.pid
+        os.kill(before, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while database.pid == before:
+                await asyncio.sleep(0)
+            looks.clear()
+            recovering = database.pid
+            while not looks or looks[-1] != "answers":
+                await asyncio.sleep(0.05)
+        assert database.pid == recovering
     finally:
         await database.stop()
 

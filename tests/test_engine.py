@@ -407,6 +407,17 @@ async def test_a_client_that_never_reads_is_cut_off_by_what_waits_for_it(
         assert refusals(engine.measures) == {"slow_readers": 1}
 
 
+async def test_to_let_a_client_go_that_is_going_by_itself_takes_no_time(
+    http: aiohttp.ClientSession, engine: Engine
+) -> None:
+    async with joined(http, engine):
+        socket = engine.socket()
+        socket._end("transport close")
+        async with asyncio.timeout(5):  # it would look again and again at what is done, for ten seconds
+            await socket.leave()
+        assert engine.room.gone == ["transport close"]
+
+
 async def test_a_client_that_never_reads_is_cut_off_by_how_long_it_has_not(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

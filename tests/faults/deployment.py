@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ from tests.faults.nginx import nginx_before
 from tests.processes import stop
 from tests.proxies import free_port
 from tests.redis import RedisProcess
+
+logger = logging.getLogger(__name__)
 
 _SERVE: Final = (sys.executable, "-m", "server", "serve")
 _END_S: Final = 30.0  # as long as Docker and Kubernetes are told to wait
@@ -75,7 +78,7 @@ class Node:
             await self._process.wait()
 
     async def terminate(self) -> None:
-        """SIGTERM, and wait for its end; one that does not end is killed, and its status says so."""
+        """SIGTERM, and wait for its end; one that does not end is killed, and its status says so. Its log says why."""
         assert self._process
         self._process.terminate()
         try:
@@ -85,6 +88,9 @@ class Node:
             await self.kill()
         assert self._process.returncode is not None
         self.exits.append(self._process.returncode)
+        if self._process.returncode:
+            log = self._folder / str(self._starts) / "log"
+            logger.error("a node ended: %s", log.read_text(encoding="utf-8")[-20_000:])
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
