@@ -1,14 +1,18 @@
 /** The server's clock, as this page knows it. The browser's own may be wrong by hours; only its ticking is used. */
 
+const MOST_LATE_MS = 5000; // beyond, the server's clock itself was set back
+
 export class ServerClock {
   private offset: number | undefined;
   private left: { ms: number; at: number; running: boolean } | undefined;
 
   constructor(private readonly ticks: () => number = () => performance.now()) {}
 
-  /** The server's time is `time` now. */
+  /** The server's time was `time` a moment ago. What was long on its way does not set the clock back. */
   set(time: string | number): void {
-    this.offset = new Date(time).getTime() - this.ticks();
+    const offset = new Date(time).getTime() - this.ticks();
+    const back = (this.offset ?? offset) - offset;
+    if (back <= 0 || back > MOST_LATE_MS) this.offset = offset;
   }
 
   /** So much is left now; `running`: it is getting less. */

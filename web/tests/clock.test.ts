@@ -37,6 +37,18 @@ describe("the server's clock", () => {
     expect(clock.remainingMs()).toBe(HOUR);
   });
 
+  it("is not set back by what was long on its way, but where the server's own clock was", () => {
+    const clock = new ServerClock();
+    clock.set(NINE);
+    vi.advanceTimersByTime(4000);
+    clock.set(NINE + 3000); // said a second ago
+    expect(clock.now()).toBe(NINE + 4000);
+    clock.set(NINE + 4100); // sooner here than the first
+    expect(clock.now()).toBe(NINE + 4100);
+    clock.set(NINE - HOUR);
+    expect(clock.now()).toBe(NINE - HOUR);
+  });
+
   it("counts down while it is running", () => {
     const clock = new ServerClock();
     clock.setRemaining(10_000, true);
