@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import random
 import secrets
 import time
@@ -16,6 +15,7 @@ import aiohttp
 from rich.console import Console as Screen
 from rich.progress import Progress
 
+from models.periodic import cancel
 from server.rehearse.api import Api, Target, demo_target, target_of
 from server.rehearse.chaos import OwnServer, own_server
 from server.rehearse.console import Console
@@ -125,9 +125,7 @@ async def _run(
         group.create_task(supervisor.supervise(students, arguments.seconds))
         if own is not None:
             group.create_task(_break(own, arguments.seconds))
-    for one in watching:
-        one.cancel()
-    await asyncio.gather(*watching, return_exceptions=True)
+    await cancel(*watching)
     await asyncio.gather(*(console.catch_up() for console in consoles))
     await _count_heartbeats(admin, students, tally, progress)
     await _judge(admin, supervisor, students, exam, tally, progress)
@@ -181,9 +179,7 @@ async def _take_exam(students: Sequence[Student], seconds: int, progress: Progre
     try:
         await asyncio.gather(*(one(student) for student in students))
     finally:
-        ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
+        await cancel(ticking)
 
 
 async def _count_heartbeats(admin: Api, students: Sequence[Student], tally: Tally, progress: Progress) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
+from models.periodic import cancel
 from server.rehearse.client import AGAIN_S, Client, Disconnected, Refused, wait_out
 from server.rehearse.tally import Event, Tally
 
@@ -78,8 +79,7 @@ class Student:
                     await self._do_something()
             except Disconnected:
                 await self._come_back()
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        await cancel(beating)
 
     async def _come_back(self) -> None:
         """At once, but not all in one instant."""

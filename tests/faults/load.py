@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.world import World, make_world, open_store
+from models.periodic import cancel
 from server.rehearse.console import Console
 from server.rehearse.student import Student
 from server.rehearse.supervisor import Supervisor
@@ -135,8 +136,7 @@ class Load:
 
     async def leave(self) -> None:
         """Let the consoles go."""
-        for task in self._watching:
-            task.cancel()
+        await cancel(*self._watching)
         for result in await asyncio.gather(*self._watching, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
