@@ -26,7 +26,7 @@ class Supervisor:
         self._client = Client(url, "/proctor", {"token": token})
         self._exam_id, self._tally = exam_id, tally
         self.given: dict[str, dict[str, Any]] = {}  # the commands, by id
-        self.paused_for = 0.0
+        self.paused = (0.0, 0.0)  # from when to when, by perf_counter, at most
         self.terminated = ""
 
     async def supervise(self, students: Sequence[Student], seconds: float) -> None:
@@ -43,7 +43,7 @@ class Supervisor:
         await self._command("pause", None, reason="A rehearsal of a fire alarm.")
         await asyncio.sleep(step)
         await self._command("resume", None)
-        self.paused_for = time.perf_counter() - began
+        self.paused = (began, time.perf_counter())
         await self._command("extend", None, minutes=_MINUTES, reason="For the time that the alarm took.")
         await asyncio.sleep(step)
         await self._command("terminate", other, reason="A rehearsal of a dismissal.")
@@ -80,9 +80,10 @@ def judge(
     sessions: Iterable[dict[str, Any]],
     commands: Iterable[dict[str, Any]],
     log: Iterable[dict[str, Any]],
+    ahead_s: float = 0.0,
 ) -> list[str]:
     """What is not as it must be, a line each. `sessions`, `commands` and `log` as REST has them at the end; `duration`:
-    the exam's, in minutes.
+    the exam's, in minutes; `ahead_s`: by how much the server's clock was set ahead during the pause.
     """
     wrong: list[str] = []
     shown = {student.session_id: student.shown for student in students}
@@ -93,12 +94,14 @@ def judge(
         if not (fate == "ACKNOWLEDGED" and seen == 1) and fate != "EXPIRED":
             wrong.append(f"{command['action']}: {fate}, shown {seen} times")
     types = Counter((one["type"], one["sessionId"]) for one in log)
+    began, over = supervisor.paused
+    paused_s = over - began + ahead_s
     for session in sessions:
         ended = types["session_ended", session["id"]]
         wanted = "TERMINATED" if session["id"] == supervisor.terminated else "SUBMITTED"
         if session["status"] != wanted or ended != 1:
             wrong.append(f"a session is {session['status']} instead of {wanted}, and ended {ended} times")
-        wrong += _clock(session, duration, supervisor.paused_for)
+        wrong += _clock(session, duration, paused_s)
     for kind in ("paused", "resumed", "time_added"):
         if types[kind, None] != 1:
             wrong.append(f"{kind} is recorded {types[kind, None]} times")

@@ -7,6 +7,7 @@ but what Python sleeps by fails under it.
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ class Clock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._settings: list[tuple[float, float]] = []
         self.set(0)
         self.serve = (sys.executable, "-c", _AHEAD.format(path=str(path)), "serve")
 
@@ -38,3 +40,9 @@ class Clock:
         draft = self._path.with_suffix(".new")
         draft.write_text(f"{seconds}", encoding="ascii")
         draft.rename(self._path)
+        self._settings.append((time.perf_counter(), seconds))
+
+    def moved(self, began: float, ended: float) -> float:
+        """By how many seconds more it was ahead at one moment than at another, both of perf_counter."""
+        now, before = ([ahead for at, ahead in self._settings if at <= moment][-1] for moment in (ended, began))
+        return now - before

@@ -98,13 +98,14 @@ class Node:
             yield
 
     def complaints(self) -> list[str]:
-        """Tracebacks in its logs, as their last lines."""
+        """Tracebacks in its logs, as what was said above them and their last lines."""
         found: list[str] = []
         for log in sorted(self._folder.glob("*/log")):
             lines = log.read_text(encoding="utf-8").splitlines()
             for place, line in enumerate(lines):
                 if line.startswith("Traceback"):
-                    found.append(next((one for one in lines[place + 1 :] if not one.startswith(" ")), line))
+                    last = next((one for one in lines[place + 1 :] if not one.startswith(" ")), line)
+                    found.append(f"{' '.join(lines[place - 1].split()[2:])}: {last}" if place else last)
         return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from models.database import Stored
 from server.rehearse.tally import Tally, Watched
 from tests.faults.check import Result, compare_log, false_alarms
+from tests.faults.clocks import Clock
 from tests.faults.load import SMALL
 
 Break = Callable[[Any, list[Stored]], None]
@@ -100,3 +103,14 @@ def test_who_was_away_for_long_is_rightly_called_missing() -> None:
     gone = record(4, "heartbeat_missing", source="server", clientId=None, seq=None)
     load.tally.saw(load.tally.consoles[0], gone, None, live=True)
     assert looked_at(load, [*log, gone]).good
+
+
+def test_a_clock_tells_by_how_much_it_was_set_ahead_in_between(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "clock")
+    before = time.perf_counter()
+    clock.set(1800)
+    ahead = time.perf_counter()
+    clock.set(0)
+    assert clock.moved(before, ahead) == 1800
+    assert clock.moved(ahead, time.perf_counter()) == -1800
+    assert clock.moved(before, time.perf_counter()) == 0
