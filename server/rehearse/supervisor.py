@@ -83,7 +83,7 @@ def judge(
     ahead_s: float = 0.0,
 ) -> list[str]:
     """What is not as it must be, a line each. `sessions`, `commands` and `log` as REST has them at the end; `duration`:
-    the exam's, in minutes; `ahead_s`: by how much the server's clock was set ahead during the pause.
+    the exam's, in minutes; `ahead_s`: by how much the server's clock was set ahead during the pause, at most.
     """
     wrong: list[str] = []
     shown = {student.session_id: student.shown for student in students}

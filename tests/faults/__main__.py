@@ -9,6 +9,7 @@ import os
 import platform
 import signal
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,7 @@ def main() -> int:
     parser.add_argument("--consoles", type=int, default=10)
     parser.add_argument("--every", type=float, default=5.0, metavar="S", help="how often a student does something")
     parser.add_argument(
-        "--save", action="store_true", help="write the table into docs/faults.md, in the place of its size"
+        "--save", action="store_true", help="write its row into the table of docs/faults.md for its size"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.faults) - set(FAULTS):
@@ -69,8 +70,8 @@ async def _all(names: Sequence[str], size: Size) -> list[Result]:
             result = Result(name, size.students, size.consoles, wrong=[f"it did not come to its end: {error!r}"])
         results.append(result)
         screen.print(f"{name}: {'good' if result.good else 'BAD'}", highlight=False)
-        for line in result.problems:
-            screen.print(f"  WRONG: {line}", highlight=False, markup=False)
+        for line, times in Counter(result.problems).items():
+            screen.print(f"  WRONG, {times} times: {line}", highlight=False, markup=False)
         for line, times in result.complaints.items():
             screen.print(f"  traceback, {times} times: {line}", highlight=False, markup=False)
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -96,10 +97,14 @@ def _row(result: Result) -> list[str]:
 
 
 def _save(results: Sequence[Result], size: str) -> None:
-    """Put the table in the place of the one of this size that is there."""
+    """Put these rows into the table of this size; those of other faults stay."""
     begin, end = f"<!-- the {size} table begins -->", f"<!-- the {size} table ends -->"
     before, _, rest = _DOCUMENT.read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(end)[2]
+    table, _, after = rest.partition(end)
+    kept = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
+    rows = {row[0]: row for row in [*kept, *map(_row, results)] if row[0] in FAULTS}
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     consoles = results[0].consoles if results else 0
     lines = [
@@ -107,7 +112,7 @@ def _save(results: Sequence[Result], size: str) -> None:
         "",
         f"| {' | '.join(_COLUMNS)} |",
         f"|{' --- |' * len(_COLUMNS)}",
-        *(f"| {' | '.join(_row(one))} |" for one in results),
+        *(f"| {' | '.join(rows[name])} |" for name in FAULTS if name in rows),
     ]
     text = "\n".join((begin, "", *lines, "", end))
     _DOCUMENT.write_text(before + text + after, encoding="utf-8")

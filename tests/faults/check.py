@@ -78,7 +78,7 @@ async def check(fault: str, deployment: Deployment, load: Load) -> Result:
     result.false_alarms += false_alarms(load, log)
     told = [{"type": one["type"], "sessionId": str(one["sessionId"]) if one["sessionId"] else None} for one in log]
     judged = [one for one in told if one["type"] != "heartbeat_missing"]  # see `false_alarms`
-    ahead_s = deployment.clock.moved(*load.supervisor.paused) if deployment.clock else 0.0
+    ahead_s = deployment.clock.rise(*load.supervisor.paused) if deployment.clock else 0.0
     result.wrong += judge(load.supervisor, _DURATION, load.students, sessions, commands, judged, ahead_s)
     if crashes := load.tally.refused["internal"]:
         result.wrong.append(f"{crashes} events were answered `internal`")

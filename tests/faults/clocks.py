@@ -42,7 +42,8 @@ class Clock:
         draft.rename(self._path)
         self._settings.append((time.perf_counter(), seconds))
 
-    def moved(self, began: float, ended: float) -> float:
-        """By how many seconds more it was ahead at one moment than at another, both of perf_counter."""
-        now, before = ([ahead for at, ahead in self._settings if at <= moment][-1] for moment in (ended, began))
-        return now - before
+    def rise(self, began: float, ended: float) -> float:
+        """By how many seconds it was set ahead at most between two moments of perf_counter."""
+        first = [ahead for at, ahead in self._settings if at <= began][-1]
+        then = [first, *(ahead for at, ahead in self._settings if began < at <= ended)]
+        return max(later - before for place, before in enumerate(then) for later in then[place:])

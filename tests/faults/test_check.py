@@ -111,6 +111,8 @@ def test_a_clock_tells_by_how_much_it_was_set_ahead_in_between(tmp_path: Path) -
     clock.set(1800)
     ahead = time.perf_counter()
     clock.set(0)
-    assert clock.moved(before, ahead) == 1800
-    assert clock.moved(ahead, time.perf_counter()) == -1800
-    assert clock.moved(before, time.perf_counter()) == 0
+    after = time.perf_counter()
+    assert clock.rise(before, ahead) == 1800
+    assert clock.rise(before, after) == 1800
+    assert clock.rise(ahead, after) == 0
+    assert clock.rise(after, after) == 0

@@ -2,7 +2,8 @@
 
 Each reports once a second, in turn a tab change and a heartbeat, by the Socket.IO library, and does what an exam client
 does: comes back when its connection is lost, waits as it is told, sends again what was not acked. A latency counts from
-when an event was due. An event is lost where its ack never came, or where the log does not have it exactly once.
+when an event was due. An event is lost where its ack never came, or where the log, or the list of heartbeats, does not
+have it exactly once.
 
 Reads lines of JSON: first where and who, then `"report"`, which is answered with a line of figures, or the end.
 """
@@ -38,7 +39,7 @@ class Where:
     url: str
     ws_url: str
     exam_id: str
-    proctor: str  # a token, by which the log is read
+    proctor: str  # a token, by which log and heartbeats are read
     students: list[tuple[str, str]]  # user id, token
 
 
@@ -65,7 +66,9 @@ class Student:
         self._started = False
         self.user_id = user_id
         self.busy = False
+        self.session_id = ""
         self.seqs: list[int] = []  # acked, and not yet looked for in the log
+        self.beats: list[str] = []  # the same: when the server had them
         self.never: list[str] = []
         self.took: list[float] = []
         self.again = self.back = self._seq = 0
@@ -98,6 +101,8 @@ class Student:
                 self.again += tries > 1
                 if is_change:
                     self.seqs.append(self._seq)
+                else:
+                    self.beats.append(ack["data"]["serverTime"])
                 return
             wait_ms = ack["error"].get("retryAfterMs", 0) if ack else 0
             await asyncio.sleep(max(wait_ms / 1000, _AGAIN_S))
@@ -126,6 +131,7 @@ class Student:
         ack = await client.call("start", {"examId": self._where.exam_id}, namespace="/exam", timeout=_ANSWER_S)
         if not ack["ok"]:
             raise socketio.exceptions.SocketIOError(str(ack))
+        self.session_id = ack["data"]["session"]["id"]
         self._started = True
         return client
 
@@ -169,19 +175,26 @@ class Hall:
         for task in self._tasks:
             if task.done():
                 task.result()
-        found = await self._log()
+        headers = {"Authorization": f"Bearer {self._where.proctor}"}
+        async with aiohttp.ClientSession(self._where.url, headers=headers) as http:
+            found = await self._log(http)
+            beats = [await self._beats(http, student) for student in self.students]
         lost: list[str] = []
         took: list[float] = []
         figures = Figures()
-        for student in self.students:
+        for student, kept in zip(self.students, beats, strict=True):
             lost += student.never
             for seq in student.seqs:
                 if (times := found[student.client_id, seq]) != 1:
                     lost.append(f"{seq} of {student.user_id} is {times} times in the log")
+            for at in student.beats:
+                if (times := kept[at]) != 1:
+                    lost.append(f"the heartbeat of {student.user_id} at {at} is kept {times} times")
             took += student.took
             figures.again += student.again
             figures.back += student.back
-            student.never, student.seqs, student.took, student.again, student.back = [], [], [], 0, 0
+            student.never, student.seqs, student.beats, student.took = [], [], [], []
+            student.again = student.back = 0
         took.sort()
         if took:
             figures.acks = len(took)
@@ -191,23 +204,23 @@ class Hall:
         self._going.set()
         return figures
 
-    async def _log(self) -> Counter[tuple[str, int]]:
+    async def _log(self, http: aiohttp.ClientSession) -> Counter[tuple[str, int]]:
         """How often the log has the tab change of this client and number, of what it did not have last time."""
         found: Counter[tuple[str, int]] = Counter()
-        headers = {"Authorization": f"Bearer {self._where.proctor}"}
-        path = f"{self._where.url}/routes/exams/{self._where.exam_id}/activity"
-        async with aiohttp.ClientSession(headers=headers) as http:
-            while True:
-                async with http.get(path, params={"since": self._since, "limit": 500}) as response:
-                    if response.status in (429, 503):  # the attack may go on in the database
-                        await asyncio.sleep(1)
-                        continue
-                    response.raise_for_status()
-                    items = await response.json()
-                if not items:
-                    return found
-                self._since = items[-1]["offset"]
-                found.update((one["clientId"], one["seq"]) for one in items if one["type"] == "tab_change")
+        path = f"/routes/exams/{self._where.exam_id}/activity"
+        while items := await _get(http, path, {"since": str(self._since), "limit": "500"}):
+            self._since = items[-1]["offset"]
+            found.update((one["clientId"], one["seq"]) for one in items if one["type"] == "tab_change")
+        return found
+
+    async def _beats(self, http: aiohttp.ClientSession, student: Student) -> Counter[str]:
+        """How often each heartbeat is kept, from the first one on that is looked for."""
+        found: Counter[str] = Counter()
+        if student.beats:
+            path, since = f"/routes/proctoring/{student.session_id}/heartbeats", min(student.beats)
+            items = await _get(http, path, {"from": since, "limit": "500"})
+            found.update(one["receivedAt"] for one in items)
+        return found
 
     async def leave(self) -> None:
         for task in self._tasks:
@@ -215,6 +228,17 @@ class Hall:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for student in self.students:
             await student.leave()
+
+
+async def _get(http: aiohttp.ClientSession, path: str, params: dict[str, str]) -> list[dict[str, Any]]:
+    """A page of a list; what is refused for now, as the attack may go on in the database, is asked for again."""
+    while True:
+        async with http.get(path, params=params) as response:
+            if response.status not in (429, 503):
+                response.raise_for_status()
+                items: list[dict[str, Any]] = await response.json()
+                return items
+        await asyncio.sleep(1)
 
 
 async def main(lines: Iterable[str]) -> None:
